@@ -1,0 +1,5 @@
+//! Who may do what, to which records.
+
+mod permission;
+
+pub use permission::{Permission, Reach};
