@@ -5,6 +5,7 @@ mod clock;
 pub mod entity;
 mod error;
 mod id;
+pub mod ports;
 pub mod store;
 pub mod tenants;
 
