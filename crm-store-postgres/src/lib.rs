@@ -1,1 +1,4 @@
-//! Placeholder.
+//! The PostgreSQL storage backend of `crm-core`.
+
+#[cfg(feature = "testing")]
+pub mod testing;
