@@ -137,6 +137,8 @@ pub trait FieldType: Clone + Sized {
     const KIND: Kind;
     /// Whether it is never absent.
     const REQUIRED: bool = true;
+    /// The codes of an enumeration, for [`Field::choices`](crate::store::Field::choices).
+    const CHOICES: Option<&'static [&'static str]> = None;
     /// The type of what a filter compares with: `T` for `Option<T>`, the element for a list.
     type Plain: FieldType;
     /// As stored.
@@ -204,6 +206,7 @@ impl<T: 'static> FieldType for Id<T> {
 impl<T: FieldType> FieldType for Option<T> {
     const KIND: Kind = T::KIND;
     const REQUIRED: bool = false;
+    const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
     type Plain = T::Plain;
     fn into_value(self) -> Value {
         self.map_or(Value::Null, T::into_value)

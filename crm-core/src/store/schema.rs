@@ -81,6 +81,9 @@ pub struct Field {
     pub references: Option<Cow<'static, str>>,
     /// Whether it is kept out of the audit log and of events: password hashes, secrets.
     pub secret: bool,
+    /// The codes that it can hold, where the type knows them: a filter naming another one is
+    /// refused. Kinds [`Kind::Code`] and [`Kind::Codes`] only. The store does not enforce it.
+    pub choices: Option<&'static [&'static str]>,
 }
 
 impl Field {
@@ -95,6 +98,7 @@ impl Field {
             searchable: false,
             references: None,
             secret: false,
+            choices: None,
         }
     }
 
@@ -137,6 +141,13 @@ impl Field {
     #[must_use]
     pub fn secret(mut self) -> Self {
         self.secret = true;
+        self
+    }
+
+    /// Holds one of these codes, where there are any to choose from.
+    #[must_use]
+    pub fn choices(mut self, choices: impl Into<Option<&'static [&'static str]>>) -> Self {
+        self.choices = choices.into();
         self
     }
 
@@ -324,6 +335,9 @@ impl SchemaBuilder {
             if field.references.is_some() && field.kind != Kind::Uuid {
                 return fault(format!("field {} refers to a record but is no id", field.name));
             }
+            if field.choices.is_some() && field.kind.element() != Kind::Code {
+                return fault(format!("field {} is no code and has no choices", field.name));
+            }
             if matches!(field.kind, Kind::Decimal { scale } if scale > 6) {
                 return fault(format!("field {} has more than 6 decimals", field.name));
             }
@@ -348,9 +362,11 @@ impl SchemaBuilder {
             if key.fields.is_empty() || listed {
                 return fault(format!("unique key {} needs ordered fields", key.name));
             }
-            if key.fields.iter().any(|i| {
-                schema.field(*i).kind == Kind::Text && !schema.field(*i).has_key()
-            }) {
+            if key
+                .fields
+                .iter()
+                .any(|i| schema.field(*i).kind == Kind::Text && !schema.field(*i).has_key())
+            {
                 return fault(format!("the text of unique key {} must be filterable", key.name));
             }
         }
