@@ -61,6 +61,11 @@
 //!   whose insert finds its id taken; then one that takes a unique key; then one that refers to a
 //!   record that is neither there nor inserted by the batch; then a removal of a record that
 //!   another one refers to, or that one written by the batch would refer to.
+//! * Of several unique keys or references of one operation the first in the order of declaration is
+//!   named; of several referring types the first in the order of the catalogue. Of two operations
+//!   that take the same key the later one is at fault.
+//! * A record that refers to itself may be removed. One that another refers to may not, also where
+//!   the same batch removes the other one or makes it refer elsewhere: that effect is not seen.
 //! * Unique keys hold among live records of a tenant, deleted ones do not count; restoring a
 //!   record may be rejected. A record in which any field of the key is absent is not held to it.
 //!   Text in keys compares by its key.
