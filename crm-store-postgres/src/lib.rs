@@ -1,4 +1,5 @@
 //! The PostgreSQL storage backend of `crm-core`.
 
+pub mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
