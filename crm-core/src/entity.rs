@@ -248,6 +248,21 @@ impl FieldType for Vec<String> {
     }
 }
 
+/// A list of choices: events, weekdays.
+impl<C: Choice + FieldType<Plain = C>> FieldType for Vec<C> {
+    const KIND: Kind = Kind::Codes;
+    type Plain = C;
+    fn into_value(self) -> Value {
+        Value::Codes(self.into_iter().map(|choice| choice.code().to_owned()).collect())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Codes(codes) => codes.iter().map(|code| C::from_code(code)).collect(),
+            _ => None,
+        }
+    }
+}
+
 /// A document that nobody looks into.
 impl FieldType for serde_json::Value {
     const KIND: Kind = Kind::Json;

@@ -178,7 +178,11 @@ impl fmt::Display for Missing<'_> {
 
 impl Error {
     /// A single unacceptable field.
-    pub fn invalid(field: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
+    pub fn invalid(
+        field: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
         Self::Invalid(vec![FieldError::new(field, code, message)])
     }
 
@@ -233,7 +237,12 @@ pub struct Faults(Vec<FieldError>);
 
 impl Faults {
     /// Notes a fault.
-    pub fn add(&mut self, field: impl Into<String>, code: &'static str, message: impl Into<String>) {
+    pub fn add(
+        &mut self,
+        field: impl Into<String>,
+        code: &'static str,
+        message: impl Into<String>,
+    ) {
         self.0.push(FieldError::new(field, code, message));
     }
 

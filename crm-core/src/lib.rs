@@ -1,7 +1,14 @@
 //! A multi-tenant CRM as a library.
 
+// Derived code names everything by `::crm_core::…`, in here too.
+extern crate self as crm_core;
+
 pub mod access;
 mod clock;
+#[cfg(doctest)]
+mod derive_refusals;
+#[doc(hidden)]
+pub mod derive_support;
 pub mod entity;
 mod error;
 mod id;
@@ -11,6 +18,131 @@ pub mod store;
 pub mod tenants;
 pub mod values;
 
+/// Makes a struct with named fields an [`Entity`](trait@Entity): a record type with its schema,
+/// typed handles of its fields (`Customer::STATUS`), a draft that creates one (`CustomerDraft`)
+/// and a patch that changes one (`CustomerPatch`).
+///
+/// The first five fields are `id`, `version`, `created_at`, `updated_at` and `deleted_at`, as
+/// below: the library sets them. The struct also derives `Clone`, `Debug` and `PartialEq`. What a
+/// field is called in the API is its name in camel case.
+///
+/// ```
+/// use chrono::{DateTime, Utc};
+/// use crm_core::{Choice, Entity, Id};
+///
+/// /// How far it has come.
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Choice)]
+/// enum Status {
+///     /// Nobody has looked yet.
+///     #[default]
+///     Lead,
+///     /// Pays.
+///     Customer,
+/// }
+///
+/// # struct User;
+/// /// Somebody whom a tenant sells to.
+/// #[derive(Clone, Debug, PartialEq, Entity)]
+/// #[entity(name = "customers", tenant, owners(assigned(assigned_to), creator(created_by)))]
+/// #[entity(unique(name = "customers_email", fields(email)), index(status, created_at))]
+/// struct Customer {
+///     id: Id<Self>,
+///     version: i64,
+///     created_at: DateTime<Utc>,
+///     updated_at: DateTime<Utc>,
+///     deleted_at: Option<DateTime<Utc>>,
+///     /// What people call them.
+///     #[entity(filter, sort, search)]
+///     display_name: String,
+///     /// Where they read their mail.
+///     #[entity(filter, search)]
+///     email: Option<String>,
+///     /// How far they have come.
+///     #[entity(filter)]
+///     status: Status,
+///     /// Who looks after them.
+///     #[entity(filter, references = "users")]
+///     assigned_to: Option<Id<User>>,
+///     /// Who entered them.
+///     #[entity(computed, references = "users")]
+///     created_by: Option<Id<User>>,
+/// }
+///
+/// let draft = CustomerDraft { display_name: "Ada".into(), ..CustomerDraft::default() };
+/// assert_eq!(draft.status, Status::Lead);
+///
+/// let patch = CustomerPatch {
+///     status: Some(Status::Customer),
+///     email: "ada@example.com".to_owned().into(),
+///     ..CustomerPatch::default()
+/// };
+/// assert_eq!(patch.display_name, None, "is left as it is");
+///
+/// let filter = Customer::STATUS.eq(Status::Lead).and(Customer::ASSIGNED_TO.absent());
+/// # let _ = filter;
+/// assert_eq!(Customer::schema().name(), "customers");
+/// ```
+///
+/// On the struct, `#[entity(…)]` says:
+///
+/// | | |
+/// | --- | --- |
+/// | `name = "customers"` | what its records are called, in plural snake case |
+/// | `tenant` or `global` | whose they are; one of the two |
+/// | `owners(nobody)` | reached at `all` only |
+/// | `owners(everybody)` | read by anybody who may read them at any reach |
+/// | `owners(assigned(a, b), creator(c))` | the users in `a` and `b`, or, where all are absent, the one in `c`; one of the two parts may be missing |
+/// | `owners(through(customer_id))` | whoever owns the record referred to |
+/// | `unique(name = "…", fields(a, b))` | no two live records of a tenant share these; repeatable |
+/// | `index(a, b)` | lists are often filtered or sorted so; repeatable |
+/// | `no_default_draft` | the draft is not `Default`, because a field has none |
+///
+/// One of the forms of `owners` has to be there. On a field it says:
+///
+/// | | |
+/// | --- | --- |
+/// | `filter`, `sort`, `search` | it may be filtered by, sorted by, is searched |
+/// | `code` | its text is a code: compared byte by byte |
+/// | `scale = 2` | digits after the point of a decimal; 4 otherwise |
+/// | `references = "companies"` | the record type that the identifier refers to |
+/// | `secret` | kept out of the audit log and of events |
+/// | `computed` | the library sets it: in no draft and no patch, `Default` in a new record |
+/// | `rename = "wireName"` | its name in the API |
+///
+/// A declaration that contradicts itself does not compile.
+pub use crm_core_derive::Entity;
+
+/// Makes an enumeration without fields a [`Choice`](trait@Choice): stored, shown, read and
+/// serialised as a code, which is the variant's name in snake case unless
+/// `#[choice(code = "…")]` says otherwise. It also derives `Clone`, `Copy`, `Debug`, `PartialEq`
+/// and `Eq`.
+///
+/// ```
+/// use crm_core::Choice;
+///
+/// /// Where a deal comes from.
+/// #[derive(Clone, Copy, Debug, PartialEq, Eq, Choice)]
+/// enum Source {
+///     /// A form on the web.
+///     WebForm,
+///     /// Between businesses.
+///     #[choice(code = "b2b")]
+///     BusinessToBusiness,
+/// }
+///
+/// assert_eq!(Source::WebForm.code(), "web_form");
+/// assert_eq!("b2b".parse::<Source>()?, Source::BusinessToBusiness);
+/// assert_eq!(
+///     "fax".parse::<Source>().unwrap_err().to_string(),
+///     "invalid: expected one of web_form, b2b, got \"fax\"",
+/// );
+/// # Ok::<(), crm_core::Error>(())
+/// ```
+pub use crm_core_derive::Choice;
+
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use entity::{
+    Change, Choice, Draft, Entity, FieldOf, Find, OrderBy, Patch, SystemFields, Where,
+};
 pub use error::{Error, Faults, FieldError, Rejection, Result};
 pub use id::{Id, Random, SeededRandom, SystemRandom};

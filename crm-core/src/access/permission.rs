@@ -44,10 +44,9 @@ impl FromStr for Permission {
             !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b))
         };
         match text.split_once(':') {
-            Some((resource, action)) if word(resource) && word(action) => Ok(Self {
-                resource: resource.to_owned().into(),
-                action: action.to_owned().into(),
-            }),
+            Some((resource, action)) if word(resource) && word(action) => {
+                Ok(Self { resource: resource.to_owned().into(), action: action.to_owned().into() })
+            }
             _ => Err(Error::invalid(
                 "permission",
                 "INVALID_PERMISSION",

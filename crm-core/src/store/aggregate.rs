@@ -186,4 +186,3 @@ impl Aggregate {
         Error::unreadable(name.clone(), "INVALID_AGGREGATE", format!("{name} {message}"))
     }
 }
-

@@ -160,7 +160,11 @@ impl Batch {
 }
 
 /// The values of a unique key in a record, folded; none where the record is not held to it.
-pub fn unique_values(schema: &Schema, fields: &[FieldIndex], record: &Record) -> Option<Vec<Value>> {
+pub fn unique_values(
+    schema: &Schema,
+    fields: &[FieldIndex],
+    record: &Record,
+) -> Option<Vec<Value>> {
     if !record.get(system::DELETED_AT).is_null() {
         return None;
     }

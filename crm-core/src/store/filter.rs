@@ -171,10 +171,12 @@ impl Filter {
     /// backends look such records up by key.
     pub fn required_id(&self) -> Option<uuid::Uuid> {
         match self {
-            Self::In(path, values) if *path == Path::field(super::system::ID) => match &values[..] {
-                [Value::Uuid(id)] => Some(*id),
-                _ => None,
-            },
+            Self::In(path, values) if *path == Path::field(super::system::ID) => {
+                match &values[..] {
+                    [Value::Uuid(id)] => Some(*id),
+                    _ => None,
+                }
+            }
             Self::And(all) => all.iter().find_map(Self::required_id),
             _ => None,
         }
@@ -262,12 +264,19 @@ impl Filter {
 
 /// Checks that a path exists and may be filtered by, and tells what it holds.
 pub(crate) fn check_path(schema: &Schema, path: &Path) -> Result<Kind> {
+    let kind = known_path(schema, path)?;
+    if schema.field(path.field).filterable {
+        Ok(kind)
+    } else {
+        Err(misuse(schema, path, "cannot be filtered by"))
+    }
+}
+
+/// Checks that a path exists, and tells what it holds.
+pub(crate) fn known_path(schema: &Schema, path: &Path) -> Result<Kind> {
     let Some(field) = schema.fields().get(usize::from(path.field)) else {
         return Err(Error::internal(format!("{schema} have no field at {}", path.field)));
     };
-    if !field.filterable {
-        return Err(misuse(schema, path, "cannot be filtered by"));
-    }
     match (&path.custom, field.kind) {
         (Some(custom), Kind::Custom) if !matches!(custom.kind, Kind::Json | Kind::Custom) => {
             if super::text::storable(&custom.key) {

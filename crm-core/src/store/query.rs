@@ -7,7 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, NaiveDate};
 use rust_decimal::Decimal;
 
-use super::filter::{Filter, Path, check_path, limit};
+use super::filter::{Filter, Path, known_path, limit};
 use super::record::Record;
 use super::schema::{Schema, system};
 use super::text::fold;
@@ -124,9 +124,10 @@ impl Query {
             return Err(limit("the number of sort keys", MAX_SORTS));
         }
         for key in &sort {
-            let field = self.schema.fields().get(usize::from(key.path.field));
-            let known = field.is_some_and(|f| f.sortable || f.kind == Kind::Custom);
-            if !known || !check_path(&self.schema, &key.path).is_ok_and(Kind::is_ordered) {
+            let ordered = known_path(&self.schema, &key.path)?.is_ordered();
+            let field = self.schema.field(key.path.field);
+            let sortable = field.sortable || (field.kind == Kind::Custom && field.filterable);
+            if !ordered || !sortable {
                 let name = key.path.name(&self.schema);
                 return Err(Error::unreadable(
                     "sort",
@@ -265,7 +266,7 @@ impl Cursor {
                 Value::Time(t) => format!("T{}", t.timestamp_micros()).into(),
                 Value::Uuids(_) | Value::Codes(_) | Value::Json(_) | Value::Custom(_) => {
                     serde_json::Value::Null
-                },
+                }
             })
             .collect();
         URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
@@ -280,7 +281,8 @@ impl Cursor {
             return Err(bad_cursor());
         }
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_cursor())?;
-        let parts: Vec<Option<String>> = serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
+        let parts: Vec<Option<String>> =
+            serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
         if parts.len() > MAX_SORTS + 1 {
             return Err(bad_cursor());
         }

@@ -44,17 +44,17 @@ pub enum Kind {
 
 impl Kind {
     /// Whether a field of this kind is a list.
-    pub fn is_list(self) -> bool {
+    pub const fn is_list(self) -> bool {
         matches!(self, Self::Uuids | Self::Codes)
     }
 
     /// Whether a field of this kind is empty rather than absent.
-    pub fn is_never_null(self) -> bool {
-        self.is_list() || self == Self::Custom
+    pub const fn is_never_null(self) -> bool {
+        self.is_list() || matches!(self, Self::Custom)
     }
 
     /// Whether values of this kind have an order, so that a field can be sorted by it.
-    pub fn is_ordered(self) -> bool {
+    pub const fn is_ordered(self) -> bool {
         !self.is_list() && !matches!(self, Self::Json | Self::Custom)
     }
 
@@ -171,15 +171,17 @@ impl Value {
                 check_year(chrono::Datelike::year(time))
             }
             (Kind::Json, Self::Json(json)) => check_json(json),
-            (Kind::Custom, Self::Custom(fields)) => fields.iter_mut().try_for_each(|(key, value)| {
-                check_text(key)?;
-                match value.own_kind() {
-                    None | Some(Kind::Json | Kind::Custom) => {
-                        Err(("INVALID_TYPE", "must hold plain values"))
+            (Kind::Custom, Self::Custom(fields)) => {
+                fields.iter_mut().try_for_each(|(key, value)| {
+                    check_text(key)?;
+                    match value.own_kind() {
+                        None | Some(Kind::Json | Kind::Custom) => {
+                            Err(("INVALID_TYPE", "must hold plain values"))
+                        }
+                        Some(kind) => value.normalise(kind),
                     }
-                    Some(kind) => value.normalise(kind),
-                }
-            }),
+                })
+            }
             _ => Err(("INVALID_TYPE", "is of another type")),
         }
     }
