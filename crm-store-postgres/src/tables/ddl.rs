@@ -36,9 +36,11 @@ impl Table {
         let mut statements = vec![self.create_table()];
         for index in &self.indexes {
             let unique = if index.unique { "UNIQUE " } else { "" };
-            let definition = &index.definition;
-            statements
-                .push(format!("CREATE {unique}INDEX {} ON {name} USING {definition}", index.name));
+            let (index_name, definition) = (&index.name, &index.definition);
+            let with = index.with.map(|with| format!(" WITH ({with})")).unwrap_or_default();
+            statements.push(format!(
+                "CREATE {unique}INDEX {index_name} ON {name} USING {definition}{with}"
+            ));
         }
         let rights = "SELECT, INSERT, UPDATE, DELETE";
         if self.tenant {

@@ -50,7 +50,7 @@ CREATE UNIQUE INDEX people_email ON people USING btree (email_key) WHERE (delete
 
 CREATE INDEX people_created_at_idx ON people USING btree (created_at, id) WHERE (deleted_at IS NULL);
 
-CREATE INDEX people_terms_idx ON people USING gin (terms);
+CREATE INDEX people_terms_idx ON people USING gin (terms) WITH (gin_pending_list_limit = 256);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON people TO crm_system;
 
@@ -70,7 +70,7 @@ CREATE TABLE firms (
 
 CREATE INDEX firms_created_at_idx ON firms USING btree (tenant_id, created_at, id) WHERE (deleted_at IS NULL);
 
-CREATE INDEX firms_terms_idx ON firms USING gin (terms);
+CREATE INDEX firms_terms_idx ON firms USING gin (terms) WITH (gin_pending_list_limit = 256);
 
 ALTER TABLE firms ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 
@@ -145,7 +145,7 @@ CREATE INDEX articles_sold_idx ON articles USING btree (tenant_id, sold, id) WHE
 
 CREATE INDEX articles_sold_desc_idx ON articles USING btree (tenant_id, sold DESC NULLS LAST, id DESC) WHERE (deleted_at IS NULL);
 
-CREATE INDEX articles_terms_idx ON articles USING gin (terms);
+CREATE INDEX articles_terms_idx ON articles USING gin (terms) WITH (gin_pending_list_limit = 256);
 
 ALTER TABLE articles ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
 

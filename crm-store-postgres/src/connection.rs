@@ -1,0 +1,246 @@
+//! Connections: under which role they work, how many there are, how long anything may take.
+//!
+//! A pooled connection takes its role once, when it is made, and nothing else sticks to it: whose
+//! tenant a statement works for is said by the statement itself. Under the application role a
+//! statement that says nothing sees nothing.
+
+use std::fmt;
+use std::future::Future;
+use std::str::FromStr;
+use std::time::Duration;
+
+use crm_core::{Error, Result};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+
+use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
+
+/// The oldest PostgreSQL that is supported.
+const OLDEST_SERVER: u32 = 150_000;
+/// When to ask a server that is away again.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+/// How to reach a database, and as whom.
+///
+/// ```
+/// use crm_store_postgres::PostgresOptions;
+///
+/// let mut options = PostgresOptions::new("postgres://crm@db.example.com/crm");
+/// options.max_connections = 30;
+/// ```
+#[derive(Clone)]
+pub struct PostgresOptions {
+    /// `postgres://user:password@host/database`. The user must be a member of both roles.
+    pub url: String,
+    /// The most connections of one server process; a quarter of them, at least one and at most
+    /// four, serve sign-in and scheduled work. 16 unless set; at least 2.
+    pub max_connections: u32,
+    /// How long a request waits for a connection before the store counts as unavailable. 5 s
+    /// unless set.
+    pub acquire_timeout: Duration,
+    /// How long a statement may run before the server ends it. 30 s unless set.
+    pub statement_timeout: Duration,
+    /// The role that tenants' requests work under; none to stay the user that signed in.
+    pub app_role: Option<String>,
+    /// The role that sign-in and scheduled work under; none to stay the user that signed in.
+    pub system_role: Option<String>,
+    /// Works under a role that row security does not bind, too: the second belt is off.
+    pub allow_privileged_role: bool,
+}
+
+impl PostgresOptions {
+    /// The usual settings for the database at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self {
+            url: url.into(),
+            max_connections: 16,
+            acquire_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(30),
+            app_role: Some(APP_ROLE.to_owned()),
+            system_role: Some(SYSTEM_ROLE.to_owned()),
+            allow_privileged_role: false,
+        }
+    }
+
+    fn parsed(&self) -> Result<PgConnectOptions> {
+        let options = PgConnectOptions::from_str(&self.url).map_err(|error| {
+            Error::internal(format!("the database's URL cannot be read: {error}"))
+        })?;
+        Ok(options.application_name("crm"))
+    }
+
+    // In one round trip, once per connection.
+    fn set_up(&self, role: Option<&str>) -> String {
+        let timeout = self.statement_timeout.as_millis();
+        let mut statements =
+            format!("SET search_path = public; SET statement_timeout = {timeout};");
+        if let Some(role) = role {
+            statements.push_str(&format!(" SET ROLE \"{}\"", role.replace('"', "\"\"")));
+        }
+        statements
+    }
+
+    // A connection outside the pools: a pool hides why it cannot connect.
+    async fn try_role(&self, role: Option<&str>, is_app: bool) -> Result<()> {
+        let connecting = async {
+            let mut connection =
+                PgConnection::connect_with(&self.parsed()?).await.map_err(store_error)?;
+            let version = connection.server_version_num().unwrap_or(0);
+            if version < OLDEST_SERVER {
+                let major = version / 10_000;
+                return Err(Error::internal(format!(
+                    "expected PostgreSQL 15 or later, the server is {major}"
+                )));
+            }
+            sqlx::raw_sql(AssertSqlSafe(self.set_up(role)))
+                .execute(&mut connection)
+                .await
+                .map_err(|error| match store_error(error) {
+                    Error::Internal(why) => Error::internal(format!(
+                        "the database's user cannot work under role {}: {why}; a superuser can \
+                         run: GRANT {APP_ROLE}, {SYSTEM_ROLE} TO the user",
+                        role.unwrap_or("of its own")
+                    )),
+                    other => other,
+                })?;
+            if !self.allow_privileged_role {
+                roles::refuse_privileged(&mut connection, is_app).await?;
+            }
+            connection.close().await.map_err(store_error)
+        };
+        within(self.acquire_timeout, connecting).await
+    }
+
+    fn pool(&self, role: Option<&str>, max_connections: u32) -> Result<PgPool> {
+        let set_up = self.set_up(role);
+        Ok(PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(self.acquire_timeout)
+            // A ping would double the round trips of a read by id; a connection that has died
+            // shows itself to one statement and is replaced.
+            .test_before_acquire(false)
+            .max_lifetime(Duration::from_secs(30 * 60))
+            .idle_timeout(Duration::from_secs(10 * 60))
+            .after_connect(move |connection, _| {
+                let set_up = set_up.clone();
+                Box::pin(async move {
+                    sqlx::raw_sql(AssertSqlSafe(set_up)).execute(connection).await.map(drop)
+                })
+            })
+            .connect_lazy_with(self.parsed()?))
+    }
+}
+
+// The URL may hold a password.
+impl fmt::Debug for PostgresOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresOptions")
+            .field("max_connections", &self.max_connections)
+            .field("acquire_timeout", &self.acquire_timeout)
+            .field("statement_timeout", &self.statement_timeout)
+            .field("app_role", &self.app_role)
+            .field("system_role", &self.system_role)
+            .field("allow_privileged_role", &self.allow_privileged_role)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connections of a process.
+#[derive(Debug, Clone)]
+pub struct Pools {
+    /// For requests of tenants, under row security.
+    pub(crate) app: PgPool,
+    /// For sign-in and scheduled work, across tenants.
+    pub(crate) system: PgPool,
+}
+
+impl Pools {
+    /// Connects once under each role, to see that it can be done and that row security binds, and
+    /// then as needed.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where the server cannot be reached in time; [`Error::Refused`]
+    /// where row security would not bind the role; [`Error::Internal`] where the user may not
+    /// take it, and for an older server than PostgreSQL 15.
+    pub async fn connect(options: &PostgresOptions) -> Result<Self> {
+        let (app, system) = (options.app_role.as_deref(), options.system_role.as_deref());
+        options.try_role(app, true).await?;
+        options.try_role(system, false).await?;
+        let for_system = (options.max_connections / 4).clamp(1, 4);
+        let for_app = options.max_connections.saturating_sub(for_system).max(1);
+        Ok(Self { app: options.pool(app, for_app)?, system: options.pool(system, for_system)? })
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where it does not.
+    pub async fn ping(&self) -> Result<()> {
+        let asked = sqlx::raw_sql("SELECT 1").execute(&self.app);
+        within(RETRY_AFTER, async { asked.await.map(drop).map_err(store_error) }).await
+    }
+
+    /// Ends all connections, letting running statements finish.
+    pub async fn close(&self) {
+        self.app.close().await;
+        self.system.close().await;
+    }
+}
+
+/// The result of `work`, or that the store is unavailable where it takes longer than `limit`: a
+/// server that has vanished from the network answers nothing, not even an error.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T>>) -> Result<T> {
+    match tokio::time::timeout(limit, work).await {
+        Ok(done) => done,
+        Err(_) => Err(unavailable(format!("no answer within {} ms", limit.as_millis()))),
+    }
+}
+
+/// An error of the driver in the library's terms: what may pass by itself is
+/// [`Error::Unavailable`], everything else a fault. Rejections are told apart before.
+pub(crate) fn store_error(error: sqlx::Error) -> Error {
+    let passing = match &error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        sqlx::Error::Database(fault) => fault.code().is_some_and(|code| may_pass(&code)),
+        _ => false,
+    };
+    if passing { unavailable(error.to_string()) } else { Error::internal(error) }
+}
+
+// Lost connections, serialization and deadlocks, no room, an operator's hand, a cancelled
+// statement, a server that starts, stops or only reads.
+fn may_pass(code: &str) -> bool {
+    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+        || matches!(code, "25006" | "55P03")
+}
+
+fn unavailable(message: String) -> Error {
+    Error::Unavailable { message, retry_after: RETRY_AFTER }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_do_not_show_their_password() {
+        let options = PostgresOptions::new("postgres://crm:secret@localhost/crm");
+        assert!(!format!("{options:?}").contains("secret"));
+    }
+
+    #[test]
+    fn a_role_is_quoted() {
+        let options = PostgresOptions::new("postgres://localhost/crm");
+        assert!(options.set_up(Some("a\"b")).ends_with("SET ROLE \"a\"\"b\""));
+    }
+
+    #[tokio::test]
+    async fn what_never_answers_is_unavailable() {
+        let never = within(Duration::from_millis(1), std::future::pending::<Result<()>>()).await;
+        assert!(matches!(never, Err(Error::Unavailable { .. })), "{never:?}");
+    }
+}

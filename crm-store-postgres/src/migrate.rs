@@ -1,0 +1,281 @@
+//! Brings a database to the version that this build knows, and says which one it is at.
+//!
+//! Migrations go forward only, each in a transaction, one process at a time (an advisory lock).
+//! One that has been released is never edited: its checksum is kept in the database. A build
+//! refuses to touch a database that a newer build has migrated.
+
+use crm_core::{Error, Result};
+use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::{Connection, PgConnection, Row, SqlSafeStr};
+
+use crate::connection::store_error;
+use crate::roles;
+
+/// All migrations, in order: what they are for, and their statements.
+const MIGRATIONS: &[(&str, &str)] =
+    &[("counts and counters", include_str!("../migrations/0001_counts_and_counters.sql"))];
+
+/// The version of a database, against what this build knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum MigrationState {
+    /// As this build expects.
+    Current {
+        /// The last migration.
+        version: i64,
+    },
+    /// Some migrations of this build have not been run: none of them, on a new database.
+    Behind {
+        /// Those that have not.
+        pending: Vec<i64>,
+    },
+    /// A newer build has migrated it.
+    Newer {
+        /// The last migration that was run.
+        version: i64,
+        /// The last one that this build knows.
+        known: i64,
+    },
+    /// A migration began and did not end.
+    Failed {
+        /// Which one.
+        version: i64,
+    },
+    /// A migration was run with other statements than this build knows it by.
+    Altered {
+        /// Which one.
+        version: i64,
+    },
+}
+
+impl MigrationState {
+    /// Whether this build can work on it.
+    pub fn is_current(&self) -> bool {
+        matches!(self, Self::Current { .. })
+    }
+}
+
+impl std::fmt::Display for MigrationState {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Current { version } => write!(f, "the database is at version {version}"),
+            Self::Behind { pending } => {
+                let pending: Vec<String> = pending.iter().map(i64::to_string).collect();
+                write!(f, "migrations {} have not been run", pending.join(", "))
+            }
+            Self::Newer { version, known } => write!(
+                f,
+                "the database is at version {version}, newer than this build, which knows {known}"
+            ),
+            Self::Failed { version } => write!(f, "migration {version} began and did not end"),
+            Self::Altered { version } => {
+                write!(f, "migration {version} was run with other statements than this build's")
+            }
+        }
+    }
+}
+
+/// Runs what is missing, as the owner of the tables; gives the state before. Creates the roles
+/// `crm_app` and `crm_system` where they are missing.
+///
+/// # Errors
+/// [`Error::Refused`] for a database that a newer build has migrated, that has a failed or
+/// altered migration, or whose roles are missing and may not be created by this user;
+/// [`Error::Internal`] naming the migration that failed, of which nothing remains.
+pub async fn migrate(owner_url: &str) -> Result<MigrationState> {
+    migrate_with(owner_url, MIGRATIONS).await
+}
+
+/// The version of the database.
+///
+/// # Errors
+/// Only where it cannot be asked.
+pub async fn migration_state(connection: &mut PgConnection) -> Result<MigrationState> {
+    state_with(connection, MIGRATIONS).await
+}
+
+async fn migrate_with(
+    owner_url: &str,
+    migrations: &'static [(&'static str, &'static str)],
+) -> Result<MigrationState> {
+    // A connection of its own, closed whatever happens: with it go the lock and the settings.
+    let mut connection = PgConnection::connect(owner_url).await.map_err(store_error)?;
+    let done = migrate_on(&mut connection, migrations).await;
+    // The outcome counts, not how well the connection was closed.
+    let _ = connection.close().await;
+    done
+}
+
+async fn migrate_on(
+    connection: &mut PgConnection,
+    migrations: &'static [(&'static str, &'static str)],
+) -> Result<MigrationState> {
+    let before = state_with(connection, migrations).await?;
+    match &before {
+        MigrationState::Current { .. } => return Ok(before),
+        MigrationState::Behind { .. } => {}
+        state => {
+            return Err(Error::Refused { code: "MIGRATION_REFUSED", message: state.to_string() });
+        }
+    }
+    roles::ensure(connection).await?;
+    // Rather give up than hold up every request behind a lock that does not come.
+    sqlx::raw_sql("SET search_path = public; SET lock_timeout = '60s'")
+        .execute(&mut *connection)
+        .await
+        .map_err(store_error)?;
+    let migrator = Migrator::with_migrations(known(migrations).collect());
+    migrator
+        .run_direct(None, connection, false)
+        .await
+        .map_err(|error| Error::internal(format!("cannot migrate: {error}")))?;
+    Ok(before)
+}
+
+async fn state_with(
+    connection: &mut PgConnection,
+    migrations: &'static [(&'static str, &'static str)],
+) -> Result<MigrationState> {
+    let last = i64::try_from(migrations.len()).map_err(Error::internal)?;
+    let there = sqlx::query("SELECT to_regclass('public._sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *connection)
+        .await
+        .and_then(|row| row.try_get::<bool, _>(0))
+        .map_err(store_error)?;
+    if !there {
+        return Ok(MigrationState::Behind { pending: (1..=last).collect() });
+    }
+    let mut applied = Vec::new();
+    let rows = sqlx::query(
+        "SELECT version, success, checksum FROM public._sqlx_migrations ORDER BY version",
+    )
+    .fetch_all(connection)
+    .await
+    .map_err(store_error)?;
+    for row in rows {
+        let version: i64 = row.try_get(0).map_err(store_error)?;
+        let ended: bool = row.try_get(1).map_err(store_error)?;
+        let checksum: Vec<u8> = row.try_get(2).map_err(store_error)?;
+        if !ended {
+            return Ok(MigrationState::Failed { version });
+        }
+        applied.push((version, checksum));
+    }
+    if let Some((version, _)) = applied.last().filter(|(version, _)| *version > last) {
+        return Ok(MigrationState::Newer { version: *version, known: last });
+    }
+    let mut pending = Vec::new();
+    for migration in known(migrations) {
+        match applied.iter().find(|(version, _)| *version == migration.version) {
+            None => pending.push(migration.version),
+            Some((version, checksum)) if *checksum != *migration.checksum => {
+                return Ok(MigrationState::Altered { version: *version });
+            }
+            Some(_) => {}
+        }
+    }
+    if pending.is_empty() {
+        Ok(MigrationState::Current { version: last })
+    } else {
+        Ok(MigrationState::Behind { pending })
+    }
+}
+
+// Numbered from 1 by their place in the list.
+fn known(migrations: &'static [(&'static str, &'static str)]) -> impl Iterator<Item = Migration> {
+    (1..).zip(migrations).map(|(version, (title, statements))| {
+        Migration::new(
+            version,
+            (*title).into(),
+            MigrationType::Simple,
+            statements.into_sql_str(),
+            false,
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::TestDatabase;
+
+    const ONE: &[(&str, &str)] = &[("one", "CREATE TABLE one ()")];
+    const TWO: &[(&str, &str)] = &[("one", "CREATE TABLE one ()"), ("two", "CREATE TABLE two ()")];
+    const BROKEN: &[(&str, &str)] =
+        &[("one", "CREATE TABLE one ()"), ("two", "CREATE TABLE two (); CREATE TABEL x ()")];
+    const OTHER: &[(&str, &str)] = &[("one", "CREATE TABLE other ()")];
+
+    async fn state(
+        database: &TestDatabase,
+        migrations: &'static [(&'static str, &'static str)],
+    ) -> MigrationState {
+        let mut connection = PgConnection::connect(&database.owner_url()).await.unwrap();
+        state_with(&mut connection, migrations).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_database_is_brought_forward_once() {
+        let database = TestDatabase::empty().await.unwrap();
+        let url = database.owner_url();
+        assert_eq!(
+            migrate_with(&url, ONE).await.unwrap(),
+            MigrationState::Behind { pending: vec![1] }
+        );
+        assert_eq!(state(&database, TWO).await, MigrationState::Behind { pending: vec![2] });
+        migrate_with(&url, TWO).await.unwrap();
+        let again = migrate_with(&url, TWO).await.unwrap();
+        assert_eq!(again, MigrationState::Current { version: 2 });
+    }
+
+    #[tokio::test]
+    async fn two_processes_at_once_migrate_once() {
+        let database = TestDatabase::empty().await.unwrap();
+        let url = database.owner_url();
+        let (one, two) = tokio::join!(migrate(&url), migrate(&url));
+        one.unwrap();
+        two.unwrap();
+        assert!(state(&database, MIGRATIONS).await.is_current());
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_build_is_left_alone() {
+        let database = TestDatabase::empty().await.unwrap();
+        migrate_with(&database.owner_url(), TWO).await.unwrap();
+        let error = migrate_with(&database.owner_url(), ONE).await.unwrap_err();
+        assert_eq!(error.code(), "MIGRATION_REFUSED");
+        assert_eq!(state(&database, ONE).await, MigrationState::Newer { version: 2, known: 1 });
+    }
+
+    #[tokio::test]
+    async fn a_migration_that_fails_leaves_nothing_and_is_named() {
+        let database = TestDatabase::empty().await.unwrap();
+        let error = migrate_with(&database.owner_url(), BROKEN).await.unwrap_err();
+        assert!(error.to_string().contains("migration 2"), "{error}");
+        assert_eq!(state(&database, TWO).await, MigrationState::Behind { pending: vec![2] });
+        // The same name is free again.
+        migrate_with(&database.owner_url(), TWO).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_altered_and_an_unfinished_migration_are_refused() {
+        let database = TestDatabase::empty().await.unwrap();
+        migrate_with(&database.owner_url(), ONE).await.unwrap();
+        assert_eq!(state(&database, OTHER).await, MigrationState::Altered { version: 1 });
+        let mut connection = PgConnection::connect(&database.owner_url()).await.unwrap();
+        sqlx::raw_sql("UPDATE _sqlx_migrations SET success = false")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        assert_eq!(state(&database, ONE).await, MigrationState::Failed { version: 1 });
+        assert!(migrate_with(&database.owner_url(), ONE).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_application_role_can_ask_for_the_state() {
+        let database = TestDatabase::empty().await.unwrap();
+        migrate(&database.owner_url()).await.unwrap();
+        let mut connection = PgConnection::connect(&database.app_url()).await.unwrap();
+        sqlx::raw_sql("SET ROLE crm_app").execute(&mut connection).await.unwrap();
+        assert!(migration_state(&mut connection).await.unwrap().is_current());
+    }
+}
