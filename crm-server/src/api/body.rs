@@ -1,0 +1,452 @@
+//! JSON bodies, read strictly: what cannot be read says where and why, and nothing is ignored.
+//!
+//! A body is bounded in bytes and depth before it becomes anything, names no key twice, and is
+//! parsed by serde into a DTO that refuses unknown fields.
+
+use std::collections::HashSet;
+use std::fmt;
+
+use poem::http::{StatusCode, header};
+use poem::{Request, RequestBody};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
+use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use serde::de::{
+    DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor,
+};
+use serde_json::Value;
+
+use super::error::{ApiError, Fault};
+use crate::config::Limits;
+
+/// A JSON body that was parsed into a DTO.
+#[derive(Debug, Clone)]
+pub struct Body<T>(pub T);
+
+/// A JSON merge patch (RFC 7396) of a DTO: an object, not yet applied.
+#[derive(Debug, Clone)]
+pub struct MergePatch<T> {
+    patch: Value,
+    of: std::marker::PhantomData<fn() -> T>,
+}
+
+impl<T: DeserializeOwned + Type> MergePatch<T> {
+    /// The DTO that results where the patch is applied to what `current` serialises to.
+    ///
+    /// # Errors
+    /// Where the result is not such a DTO: 400 naming the field.
+    pub fn apply(self, mut current: Value) -> Result<T, ApiError> {
+        merge(&mut current, self.patch);
+        let required = missing::<T>(&current);
+        parse(current, required)
+    }
+
+    /// The member called `name`, taken out.
+    pub fn take(&mut self, name: &str) -> Option<Value> {
+        self.patch.as_object_mut()?.remove(name)
+    }
+}
+
+/// Applies an RFC 7396 merge patch.
+pub fn merge(target: &mut Value, patch: Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch;
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let Some(target) = target.as_object_mut() else { return };
+    for (key, value) in patch {
+        if value.is_null() {
+            target.remove(&key);
+        } else {
+            merge(target.entry(key).or_insert(Value::Null), value);
+        }
+    }
+}
+
+async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiError> {
+    let unsupported = |message: &str| {
+        let fault = Fault::new("UNSUPPORTED_MEDIA_TYPE", message);
+        ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, fault)
+    };
+    let content_type = request.content_type().unwrap_or_default();
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence != "application/json"
+        && !(essence.starts_with("application/") && essence.ends_with("+json"))
+    {
+        return Err(unsupported("expected Content-Type: application/json"));
+    }
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(unsupported("expected a body without Content-Encoding"));
+    }
+    let limits = request.data::<Limits>().cloned().unwrap_or_default();
+    let body = body.take().map_err(ApiError::internal)?;
+    let bytes = body.into_bytes_limit(limits.body_bytes).await.map_err(|e| ApiError::from(&e))?;
+    check_shape(&bytes, limits.nesting)?;
+    Ok(bytes.into())
+}
+
+fn parse<'de, T: DeserializeOwned>(
+    json: impl Deserializer<'de, Error = serde_json::Error>,
+    missing: Vec<Fault>,
+) -> Result<T, ApiError> {
+    serde_path_to_error::deserialize(json).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        let message = plain(&error.inner().to_string());
+        if message.starts_with("missing field") {
+            let faults = if missing.is_empty() {
+                vec![Fault::at(join(&path, quoted(&message)), "REQUIRED", "is required")]
+            } else {
+                missing
+            };
+            return ApiError::with_faults(StatusCode::UNPROCESSABLE_ENTITY, faults);
+        }
+        if message.starts_with("unknown field") {
+            let name = quoted(&message);
+            let field = if path.ends_with(name) { path } else { join(&path, name) };
+            return ApiError::unreadable(field, "UNKNOWN_FIELD", message);
+        }
+        ApiError::unreadable(path, "INVALID_VALUE", message)
+    })
+}
+
+fn join(path: &str, name: &str) -> String {
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
+}
+
+/// What stands between the first backticks.
+fn quoted(message: &str) -> &str {
+    message.split('`').nth(1).unwrap_or_default()
+}
+
+/// A message of serde_json without the place in the text, which says less than the path.
+fn plain(message: &str) -> String {
+    match message.rfind(" at line ") {
+        Some(at) => message[..at].to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+/// The fields that `T` requires and a body lacks, so that all are named at once.
+fn missing<T: Type>(value: &Value) -> Vec<Fault> {
+    let mut registry = Registry::new();
+    T::register(&mut registry);
+    let (MetaSchemaRef::Reference(name), Some(object)) = (T::schema_ref(), value.as_object())
+    else {
+        return Vec::new();
+    };
+    let required = registry.schemas.get(&name).map(|schema| schema.required.as_slice());
+    let absent = required.unwrap_or_default().iter().filter(|name| !object.contains_key(**name));
+    absent.map(|name| Fault::at(*name, "REQUIRED", "is required")).collect()
+}
+
+impl<T: DeserializeOwned + Type + Send> Body<T> {
+    fn parse(bytes: &[u8]) -> Result<T, ApiError> {
+        let result = parse(&mut serde_json::Deserializer::from_slice(bytes), Vec::new());
+        match result {
+            Err(error) if error.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+                let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
+                let faults = missing::<T>(&value);
+                if faults.is_empty() {
+                    return Err(error);
+                }
+                Err(ApiError::with_faults(StatusCode::UNPROCESSABLE_ENTITY, faults))
+            }
+            other => other,
+        }
+    }
+}
+
+fn request_meta<T: Type>(content_type: &'static str) -> MetaRequest {
+    MetaRequest {
+        description: None,
+        content: vec![MetaMediaType { content_type, schema: T::schema_ref() }],
+        required: true,
+    }
+}
+
+impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for Body<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const PARAM_IS_REQUIRED: bool = true;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(request_meta::<T>("application/json"))
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read(request, body).await?;
+        Ok(Self(Self::parse(&bytes)?))
+    }
+}
+
+impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for MergePatch<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    const PARAM_IS_REQUIRED: bool = true;
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    /// All fields optional, each may be null: the pass over the document says so.
+    fn request_meta() -> Option<MetaRequest> {
+        let mut meta = request_meta::<T>("application/merge-patch+json");
+        let json = MetaMediaType { content_type: "application/json", schema: T::schema_ref() };
+        meta.content.push(json);
+        Some(meta)
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        _: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let bytes = read(request, body).await?;
+        let patch: Value = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
+        if !patch.is_object() {
+            return Err(ApiError::unreadable("", "INVALID_VALUE", "expected an object").into());
+        }
+        Ok(Self { patch, of: std::marker::PhantomData })
+    }
+}
+
+/// Any JSON object, described as such.
+pub fn any_object() -> MetaSchemaRef {
+    MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")))
+}
+
+fn check_shape(bytes: &[u8], nesting: usize) -> Result<(), ApiError> {
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let shape = Shape { left: nesting };
+    shape.deserialize(&mut deserializer).and_then(|()| deserializer.end()).map_err(|error| {
+        let message = error.to_string();
+        match plain(&message).split_once(": ") {
+            Some(("duplicate", key)) => ApiError::unreadable(
+                key,
+                "DUPLICATE_FIELD",
+                format!("{key} is there more than once"),
+            ),
+            Some(("nested", _)) => {
+                ApiError::unreadable("", "TOO_DEEP", format!("nested deeper than {nesting} levels"))
+            }
+            _ if std::str::from_utf8(bytes).is_err() => {
+                ApiError::unreadable("", "INVALID_JSON", "the body is not UTF-8")
+            }
+            _ => {
+                ApiError::unreadable("", "INVALID_JSON", format!("the body is not JSON: {message}"))
+            }
+        }
+    })
+}
+
+/// Walks through a JSON text and keeps nothing of it.
+#[derive(Clone, Copy)]
+struct Shape {
+    left: usize,
+}
+
+impl Shape {
+    fn deeper<E: serde::de::Error>(self) -> Result<Self, E> {
+        match self.left.checked_sub(1) {
+            Some(left) => Ok(Self { left }),
+            None => Err(E::custom("nested: too deep")),
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Shape {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Shape {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        while items.next_element_seed(inner)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
+        let inner = self.deeper()?;
+        let mut keys = HashSet::new();
+        while let Some(key) = members.next_key::<String>()? {
+            if keys.contains(&key) {
+                return Err(A::Error::custom(format!("duplicate: {key}")));
+            }
+            keys.insert(key);
+            members.next_value_seed(inner)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use poem_openapi::Object;
+    use serde::{Deserialize, Serialize};
+    use serde_json::json;
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Object)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    #[oai(rename_all = "camelCase")]
+    struct Inner {
+        zip_code: i64,
+    }
+
+    #[derive(Debug, PartialEq, Serialize, Deserialize, Object)]
+    #[serde(deny_unknown_fields, rename_all = "camelCase")]
+    #[oai(rename_all = "camelCase")]
+    struct Input {
+        name: String,
+        city: String,
+        address: Option<Inner>,
+    }
+
+    async fn body(
+        content_type: Option<&str>,
+        body: impl Into<poem::Body>,
+    ) -> Result<Input, ApiError> {
+        let mut request = Request::builder();
+        if let Some(content_type) = content_type {
+            request = request.header("Content-Type", content_type);
+        }
+        let (mut request, mut body) = request.body(body.into()).split();
+        request.set_data(Limits { body_bytes: 300, nesting: 4, ..Limits::default() });
+        let options = ExtractParamOptions { explode: true, ..ExtractParamOptions::default() };
+        <Body<Input> as ApiExtractor>::from_request(&request, &mut body, options)
+            .await
+            .map(|body| body.0)
+            .map_err(ApiError::from_poem)
+    }
+
+    async fn fault(text: impl Into<poem::Body>) -> (u16, String, String) {
+        let error = body(Some("application/json; charset=utf-8"), text).await.unwrap_err();
+        let fault = error.faults()[0].clone();
+        (error.status().as_u16(), fault.code.into_owned(), fault.field.unwrap_or_default())
+    }
+
+    fn at(status: u16, code: &str, field: &str) -> (u16, String, String) {
+        (status, code.to_owned(), field.to_owned())
+    }
+
+    #[tokio::test]
+    async fn a_wrong_type_names_the_path_of_its_field() {
+        let text = r#"{"name": "a", "city": "b", "address": {"zipCode": "x"}}"#;
+        assert_eq!(fault(text).await, at(400, "INVALID_VALUE", "address.zipCode"));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_field_is_named_and_refused() {
+        let text = r#"{"name": "a", "city": "b", "colour": 1}"#;
+        assert_eq!(fault(text).await, at(400, "UNKNOWN_FIELD", "colour"));
+        let text = r#"{"name": "a", "city": "b", "address": {"zipCode": 1, "colour": 1}}"#;
+        assert_eq!(fault(text).await, at(400, "UNKNOWN_FIELD", "address.colour"));
+    }
+
+    #[tokio::test]
+    async fn all_missing_fields_are_named_at_once() {
+        let error = body(Some("application/json"), "{}").await.unwrap_err();
+        assert_eq!(error.status(), StatusCode::UNPROCESSABLE_ENTITY);
+        let fields: Vec<_> = error.faults().iter().filter_map(|f| f.field.as_deref()).collect();
+        assert_eq!(fields, ["name", "city"]);
+    }
+
+    #[tokio::test]
+    async fn what_is_no_json_is_400() {
+        let invalid = at(400, "INVALID_JSON", "");
+        assert_eq!(fault("").await, invalid);
+        assert_eq!(fault(r#"{"name": "a""#).await, invalid);
+        assert_eq!(fault(r#"{"name": "a"} x"#).await, invalid);
+        assert_eq!(fault(vec![b'"', 0xff, b'"']).await, invalid);
+        assert_eq!(
+            fault(r#"{"name": "a", "name": "b", "city": "c"}"#).await,
+            at(400, "DUPLICATE_FIELD", "name")
+        );
+        assert_eq!(fault("[[[[[1]]]]]").await, at(400, "TOO_DEEP", ""));
+        assert_eq!(fault("[[[[1]]]]").await.1, "INVALID_VALUE", "four levels are allowed");
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_413_and_another_type_415() {
+        let large = format!(r#"{{"name": "{}", "city": "b"}}"#, "a".repeat(300));
+        assert_eq!(fault(large).await, at(413, "BODY_TOO_LARGE", ""));
+        for content_type in [None, Some("text/plain"), Some("application/jsonp")] {
+            let error = body(content_type, "{}").await.unwrap_err();
+            assert_eq!(error.status(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+        }
+    }
+
+    #[test]
+    fn a_merge_patch_follows_the_rfcs_own_examples() {
+        // RFC 7396, appendix A.
+        for (target, patch, result) in [
+            (json!({"a": "b"}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "b"}), json!({"b": "c"}), json!({"a": "b", "b": "c"})),
+            (json!({"a": "b"}), json!({"a": null}), json!({})),
+            (json!({"a": "b", "b": "c"}), json!({"a": null}), json!({"b": "c"})),
+            (json!({"a": ["b"]}), json!({"a": "c"}), json!({"a": "c"})),
+            (json!({"a": "c"}), json!({"a": ["b"]}), json!({"a": ["b"]})),
+            (
+                json!({"a": {"b": "c"}}),
+                json!({"a": {"b": "d", "c": null}}),
+                json!({"a": {"b": "d"}}),
+            ),
+            (json!({"a": [{"b": "c"}]}), json!({"a": [1]}), json!({"a": [1]})),
+            (json!({"e": null}), json!({"a": 1}), json!({"e": null, "a": 1})),
+            (json!([1, 2]), json!({"a": "b", "c": null}), json!({"a": "b"})),
+            (json!({}), json!({"a": {"bb": {"ccc": null}}}), json!({"a": {"bb": {}}})),
+        ] {
+            let mut target = target;
+            merge(&mut target, patch);
+            assert_eq!(target, result);
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What the handlers share, and the routes over it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use crm_core::store::Store;
+use crm_core::{Clock, Random, SystemClock, SystemRandom};
+use poem::endpoint::BoxEndpoint;
+use poem::{EndpointExt, Route};
+
+use crate::config::{Config, ConfigError};
+use crate::openapi;
+use crate::tokens::Tokens;
+use crate::{api, middleware};
+
+/// Something that the server depends on, and can be asked whether it answers.
+#[async_trait]
+pub trait Probe: fmt::Debug + Send + Sync + 'static {
+    /// Its name: `database`.
+    fn name(&self) -> &'static str;
+
+    /// Whether it answers.
+    ///
+    /// # Errors
+    /// What went wrong, for the log.
+    async fn check(&self) -> Result<(), String>;
+}
+
+/// The server's parts.
+#[derive(Debug)]
+pub struct App {
+    config: Config,
+    tokens: Tokens,
+    probes: Vec<Arc<dyn Probe>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+}
+
+/// What a server is put together from. A test hands in its own clock and randomness.
+#[derive(Debug)]
+pub struct Parts {
+    /// Every setting.
+    pub config: Config,
+    /// Where records are kept.
+    pub store: Arc<dyn Store>,
+    /// What to ask before the server calls itself ready.
+    pub probes: Vec<Arc<dyn Probe>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Ids and secrets.
+    pub random: Arc<dyn Random>,
+}
+
+impl Parts {
+    /// With the machine's clock and randomness, and nothing to probe.
+    pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
+        Self {
+            config,
+            store,
+            probes: Vec::new(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+}
+
+impl App {
+    /// Puts the server together.
+    ///
+    /// # Errors
+    /// Where the configuration lacks something.
+    pub async fn new(parts: Parts) -> Result<Arc<Self>, ConfigError> {
+        let Parts { config, store, probes, clock, random } = parts;
+        let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
+        let _ = store;
+        Ok(Arc::new(Self { config, tokens, probes, clock, random }))
+    }
+
+    /// Every setting.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What signs and checks access tokens.
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// What to ask before the server calls itself ready.
+    pub fn probes(&self) -> &[Arc<dyn Probe>] {
+        &self.probes
+    }
+
+    /// All routes, in the middleware.
+    pub fn endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
+        let routes = Route::new()
+            .nest(openapi::BASE, openapi::service(api::all()))
+            .at("/openapi.json", openapi::json_endpoint())
+            .at("/docs", openapi::docs_endpoint())
+            .at("/.well-known/jwks.json", openapi::jwks_endpoint(self.tokens.jwks()))
+            .data(Arc::clone(self));
+        middleware::wrap(routes, &self.config, Arc::clone(&self.clock), Arc::clone(&self.random))
+    }
+}

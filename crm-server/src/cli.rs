@@ -1,0 +1,182 @@
+//! The commands of the binary.
+
+use std::error::Error;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Parser, Subcommand};
+use crm_store_memory::MemoryStore;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+use crate::app::{App, Parts};
+use crate::config::{self, Algorithm, Config, ConfigError, Log, LogFormat, Overrides, StoreKind};
+use crate::{openapi, server};
+
+/// A multi-tenant CRM server
+#[derive(Debug, Parser)]
+#[command(name = "crm-server", version, about, arg_required_else_help = true)]
+pub struct Cli {
+    /// Configuration file; ./crm-server.toml if there is one
+    #[arg(long, global = true, env = "CRM_CONFIG")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    overrides: Overrides,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum Command {
+    /// Look round: in memory, with demonstration data, on 127.0.0.1:8080
+    Demo,
+    /// Run the server
+    Serve,
+    /// Bring the database's tables to what this version needs
+    Migrate,
+    /// Write a configuration file with fresh secrets
+    Init {
+        /// Algorithm of the signing key
+        #[arg(long, value_enum, default_value = "RS256")]
+        algorithm: Algorithm,
+    },
+    /// Print the configuration in effect, with secrets masked
+    Config,
+    /// Print the OpenAPI document
+    Openapi,
+}
+
+/// Runs a command; what it has to say goes to `out`, what happens meanwhile to the log.
+///
+/// # Errors
+/// Why the command came to nothing, for the operator.
+pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
+    let Cli { config: file, overrides, command } = cli;
+    match command {
+        Command::Init { algorithm } => {
+            let file = file.unwrap_or_else(|| config::DEFAULT_FILE.into());
+            write_new(&file, &config::fresh(algorithm)?)?;
+            writeln!(
+                out,
+                "wrote {}: name the store in it, then run `crm-server migrate`",
+                file.display()
+            )?;
+        }
+        Command::Openapi => out.write_all(openapi::document().as_bytes())?,
+        Command::Config => {
+            let config = Config::load(file.as_deref(), overrides)?;
+            out.write_all(config.masked()?.as_bytes())?;
+        }
+        Command::Migrate => return Err("there is no database to migrate yet".into()),
+        Command::Serve => {
+            let config = Config::load(file.as_deref(), overrides)?;
+            log_to_stderr(&config.log)?;
+            serve(config, out).await?;
+        }
+        Command::Demo => return Err("there is nothing to show yet".into()),
+    }
+    Ok(())
+}
+
+async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
+    let parts = match config.database.kind()? {
+        StoreKind::Memory => Parts::new(config, Arc::new(MemoryStore::new())),
+        StoreKind::Postgres => return Err("there is no PostgreSQL store yet".into()),
+    };
+    let app = App::new(parts).await?;
+    let address = app.config().bind;
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| ConfigError::new(format!("bind {address}: {error}")))?;
+    writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    out.flush()?;
+    server::serve(&app, listener, server::asked_to_stop()).await?;
+    Ok(())
+}
+
+/// Creates a file that only its owner can read; an existing one stays as it is.
+fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+}
+
+fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
+    let filter = EnvFilter::try_new(&log.level)
+        .map_err(|error| ConfigError::new(format!("log.level {:?}: {error}", log.level)))?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let result = match log.format {
+        LogFormat::Text => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    result.map_err(|error| ConfigError::new(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    async fn output(arguments: &[&str]) -> Result<String, String> {
+        let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+        let mut out = Vec::new();
+        run(cli, &mut out).await.map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).unwrap())
+    }
+
+    fn scratch(name: &str) -> PathBuf {
+        let dir = std::env::temp_dir().join(format!("crm-server-{}-{name}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        dir.join("crm-server.toml")
+    }
+
+    #[test]
+    fn the_flags_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[tokio::test]
+    async fn init_writes_a_file_for_its_owner_alone_and_never_over_another() {
+        let file = scratch("init");
+        let path = file.to_str().unwrap();
+        let init = ["crm-server", "--config", path, "init", "--algorithm", "EdDSA"];
+        output(&init).await.unwrap();
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            let mode = std::fs::metadata(&file).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        let written = std::fs::read_to_string(&file).unwrap();
+        assert!(output(&init).await.is_err());
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), written);
+        let shown = output(&["crm-server", "--config", path, "config"]).await.unwrap();
+        assert!(shown.contains("EdDSA") && !shown.contains("PRIVATE KEY"), "{shown}");
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    }
+
+    #[tokio::test]
+    async fn serve_refuses_to_start_without_a_store_or_without_a_key() {
+        let file = scratch("serve");
+        std::fs::write(&file, "").unwrap();
+        let path = file.to_str().unwrap();
+        let config = |url: &str| {
+            let overrides = Overrides {
+                database_url: (!url.is_empty()).then(|| url.into()),
+                ..Overrides::default()
+            };
+            Config::load(Some(Path::new(path)), overrides).unwrap()
+        };
+        let error = serve(config(""), &mut Vec::new()).await.unwrap_err().to_string();
+        assert!(error.contains("database.url"), "{error}");
+        let error = serve(config("memory:"), &mut Vec::new()).await.unwrap_err().to_string();
+        assert!(error.contains("tokens.key"), "{error}");
+        std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
+    }
+}

@@ -1,0 +1,80 @@
+//! The configuration that `init` writes: every setting that a team decides, and fresh secrets.
+
+use super::{Algorithm, ConfigError};
+use crate::tokens::generate_key;
+
+/// The text of a new configuration file with a signing key of its own.
+///
+/// # Errors
+/// Where no key can be generated.
+pub fn fresh(algorithm: Algorithm) -> Result<String, ConfigError> {
+    let key = generate_key(algorithm).map_err(|error| ConfigError::new(error.to_string()))?;
+    let name = match algorithm {
+        Algorithm::Rs256 => "RS256",
+        Algorithm::EdDsa => "EdDSA",
+    };
+    Ok(format!(
+        r#"# Configuration of crm-server. Flags and environment variables win over this file;
+# `crm-server config` shows what is in effect. It holds a secret: keep it readable by the server
+# alone.
+
+# The address to listen on, and the one that callers know the server by.
+bind = "127.0.0.1:8080"
+public_url = "http://localhost:8080"
+
+[database]
+# Name the store before the first `serve`: a PostgreSQL database, or "memory:" for a look round.
+# url = "postgres://crm_app:password@localhost/crm"
+# The role that owns the tables, for `crm-server migrate`; the same as `url` where absent.
+# migration_url = "postgres://crm_owner:password@localhost/crm"
+pool_size = 10
+acquire_timeout = "5s"
+statement_timeout = "30s"
+
+[tokens]
+algorithm = "{name}"
+access_lifetime = "15m"
+refresh_lifetime = "30d"
+remember_me_lifetime = "90d"
+# To change the key, move this one to `retired_keys` and put a new one here.
+key = """
+{key}"""
+
+[limits]
+body_bytes = 1048576
+page = 200
+request_timeout = "30s"
+concurrency = 1024
+
+[log]
+format = "text"
+level = "info"
+
+[cors]
+# origins = ["https://crm.example.com"]
+"#,
+        key = key.reveal()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+
+    #[test]
+    fn what_init_writes_is_read_back_and_signs() {
+        for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
+            let config = Config::parse(&fresh(algorithm).unwrap()).unwrap();
+            assert_eq!(config.tokens.algorithm, algorithm);
+            let key = config.tokens.signing_key().unwrap();
+            crate::tokens::Keys::new(algorithm, &key, &[]).unwrap();
+            assert!(config.database.url.is_none(), "the store is for the operator to name");
+        }
+    }
+
+    #[test]
+    fn two_installations_never_share_a_key() {
+        assert_ne!(fresh(Algorithm::EdDsa).unwrap(), fresh(Algorithm::EdDsa).unwrap());
+    }
+}

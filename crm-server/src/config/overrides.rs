@@ -1,0 +1,184 @@
+//! What flags and environment variables may set.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Algorithm, Config, LogFormat, Secret, SecretUrl, Span};
+
+/// Each setting as a flag and as an environment variable; absent ones leave the file's.
+#[derive(Debug, Clone, Default, Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Overrides {
+    /// Address to listen on
+    #[arg(long, global = true, env = "CRM_BIND")]
+    pub bind: Option<SocketAddr>,
+    /// Address that callers know the server by
+    #[arg(long, global = true, env = "CRM_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Where records are kept: postgres://… or memory:
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: Option<SecretUrl>,
+    /// The same database under the role that owns the tables, for `migrate`
+    #[arg(long, global = true, env = "CRM_MIGRATION_DATABASE_URL", hide_env_values = true)]
+    pub migration_database_url: Option<SecretUrl>,
+    /// The most database connections at once
+    #[arg(long, global = true, env = "CRM_DATABASE_POOL_SIZE")]
+    pub database_pool_size: Option<u32>,
+    /// How long to wait for a free database connection
+    #[arg(long, global = true, env = "CRM_DATABASE_ACQUIRE_TIMEOUT")]
+    pub database_acquire_timeout: Option<Span>,
+    /// How long one statement may take
+    #[arg(long, global = true, env = "CRM_DATABASE_STATEMENT_TIMEOUT")]
+    pub database_statement_timeout: Option<Span>,
+    /// Start under a role that bypasses row security
+    #[arg(long, global = true, env = "CRM_ALLOW_PRIVILEGED_ROLE", num_args = 0..=1, default_missing_value = "true")]
+    pub allow_privileged_role: Option<bool>,
+    /// Algorithm of the signing key
+    #[arg(long, global = true, env = "CRM_TOKEN_ALGORITHM")]
+    pub token_algorithm: Option<Algorithm>,
+    /// Private key that signs access tokens, as PKCS#8 PEM
+    #[arg(long, global = true, env = "CRM_TOKEN_KEY", hide_env_values = true)]
+    pub token_key: Option<Secret>,
+    /// File that holds that key
+    #[arg(long, global = true, env = "CRM_TOKEN_KEY_FILE")]
+    pub token_key_file: Option<PathBuf>,
+    /// For whom tokens are
+    #[arg(long, global = true, env = "CRM_TOKEN_AUDIENCE")]
+    pub token_audience: Option<String>,
+    /// How long an access token holds
+    #[arg(long, global = true, env = "CRM_ACCESS_LIFETIME")]
+    pub access_lifetime: Option<Span>,
+    /// How long a session lives without being used
+    #[arg(long, global = true, env = "CRM_REFRESH_LIFETIME")]
+    pub refresh_lifetime: Option<Span>,
+    /// The same where the user asked to be remembered
+    #[arg(long, global = true, env = "CRM_REMEMBER_ME_LIFETIME")]
+    pub remember_me_lifetime: Option<Span>,
+    /// How far the clocks of two servers may differ
+    #[arg(long, global = true, env = "CRM_TOKEN_LEEWAY")]
+    pub token_leeway: Option<Span>,
+    /// KiB of memory for one password hash
+    #[arg(long, global = true, env = "CRM_PASSWORD_MEMORY_KIB")]
+    pub password_memory_kib: Option<u32>,
+    /// Passes of one password hash
+    #[arg(long, global = true, env = "CRM_PASSWORD_ITERATIONS")]
+    pub password_iterations: Option<u32>,
+    /// Lanes of one password hash
+    #[arg(long, global = true, env = "CRM_PASSWORD_PARALLELISM")]
+    pub password_parallelism: Option<u32>,
+    /// Password hashes computed at once; 0 for the number of processors
+    #[arg(long, global = true, env = "CRM_PASSWORD_CONCURRENCY")]
+    pub password_concurrency: Option<usize>,
+    /// The most bytes in a JSON body
+    #[arg(long, global = true, env = "CRM_BODY_BYTES")]
+    pub body_bytes: Option<usize>,
+    /// How deep a JSON body may nest
+    #[arg(long, global = true, env = "CRM_NESTING")]
+    pub nesting: Option<usize>,
+    /// The most records on a page
+    #[arg(long, global = true, env = "CRM_PAGE")]
+    pub page: Option<u32>,
+    /// How long a request may take
+    #[arg(long, global = true, env = "CRM_REQUEST_TIMEOUT")]
+    pub request_timeout: Option<Span>,
+    /// How many requests are worked on at once
+    #[arg(long, global = true, env = "CRM_CONCURRENCY")]
+    pub concurrency: Option<usize>,
+    /// How log lines look
+    #[arg(long, global = true, env = "CRM_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
+    /// Level, or filter such as `info,sqlx=warn`
+    #[arg(long, global = true, env = "CRM_LOG_LEVEL")]
+    pub log_level: Option<String>,
+    /// Origins of web pages that may call the server, separated by commas
+    #[arg(long, global = true, env = "CRM_CORS_ORIGINS", value_delimiter = ',')]
+    pub cors_origins: Option<Vec<String>>,
+}
+
+impl Overrides {
+    /// Puts what is set in place of what the configuration has.
+    pub fn apply(self, config: &mut Config) {
+        // Taken apart, so that a flag that has no effect does not compile.
+        let Self {
+            bind,
+            public_url,
+            database_url,
+            migration_database_url,
+            database_pool_size,
+            database_acquire_timeout,
+            database_statement_timeout,
+            allow_privileged_role,
+            token_algorithm,
+            token_key,
+            token_key_file,
+            token_audience,
+            access_lifetime,
+            refresh_lifetime,
+            remember_me_lifetime,
+            token_leeway,
+            password_memory_kib,
+            password_iterations,
+            password_parallelism,
+            password_concurrency,
+            body_bytes,
+            nesting,
+            page,
+            request_timeout,
+            concurrency,
+            log_format,
+            log_level,
+            cors_origins,
+        } = self;
+        let Config {
+            bind: to_bind,
+            public_url: to_url,
+            database,
+            tokens,
+            passwords,
+            limits,
+            log,
+            cors,
+        } = config;
+        // A key given nearer to the command takes the place of one in the file, in either form.
+        if token_key.is_some() || token_key_file.is_some() {
+            tokens.key = None;
+            tokens.key_file = None;
+        }
+        set(to_bind, bind);
+        set(to_url, public_url);
+        set(&mut database.url, database_url.map(Some));
+        set(&mut database.migration_url, migration_database_url.map(Some));
+        set(&mut database.pool_size, database_pool_size);
+        set(&mut database.acquire_timeout, database_acquire_timeout);
+        set(&mut database.statement_timeout, database_statement_timeout);
+        set(&mut database.allow_privileged_role, allow_privileged_role);
+        set(&mut tokens.algorithm, token_algorithm);
+        set(&mut tokens.key, token_key.map(Some));
+        set(&mut tokens.key_file, token_key_file.map(Some));
+        set(&mut tokens.audience, token_audience);
+        set(&mut tokens.access_lifetime, access_lifetime);
+        set(&mut tokens.refresh_lifetime, refresh_lifetime);
+        set(&mut tokens.remember_me_lifetime, remember_me_lifetime);
+        set(&mut tokens.leeway, token_leeway);
+        set(&mut passwords.memory_kib, password_memory_kib);
+        set(&mut passwords.iterations, password_iterations);
+        set(&mut passwords.parallelism, password_parallelism);
+        set(&mut passwords.concurrency, password_concurrency);
+        set(&mut limits.body_bytes, body_bytes);
+        set(&mut limits.nesting, nesting);
+        set(&mut limits.page, page);
+        set(&mut limits.request_timeout, request_timeout);
+        set(&mut limits.concurrency, concurrency);
+        set(&mut log.format, log_format);
+        set(&mut log.level, log_level);
+        set(&mut cors.origins, cors_origins);
+    }
+}
+
+fn set<T>(target: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *target = value;
+    }
+}

@@ -1,0 +1,89 @@
+//! What every request passes through, and in which order: written down here and nowhere else.
+//!
+//! None of it knows a record type. What it learns about a request stands in its
+//! [`RequestContext`].
+
+mod access_log;
+mod compression;
+mod cors;
+mod errors;
+mod headers;
+mod limits;
+mod paths;
+mod request_id;
+
+use std::sync::{Arc, OnceLock};
+
+use crm_core::{Clock, Random};
+use poem::endpoint::BoxEndpoint;
+use poem::{Endpoint, EndpointExt, Response};
+use uuid::Uuid;
+
+use crate::config::Config;
+
+pub use paths::{Rewritten, rewrite};
+
+/// What is known about a request beside what it says itself.
+#[derive(Debug)]
+pub struct RequestContext {
+    /// The caller's `X-Request-ID`, or a new one.
+    pub id: String,
+    /// Which tenant the request chose, before anybody checked whether it may.
+    pub chosen: OnceLock<Choice>,
+    /// Who calls, as soon as that is known: for the log.
+    pub caller: OnceLock<(Uuid, Option<Uuid>)>,
+}
+
+/// A tenant that a request chose beside the one in its token.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// By `/tenants/{tenantId}/…`: one that the user is no member of is not there.
+    Path(String),
+    /// By `X-Tenant-ID`: one that the user is no member of is refused.
+    Header(String),
+}
+
+/// Wraps the routes. The first line is the outermost: it sees a request first and its answer
+/// last.
+pub fn wrap(
+    routes: impl Endpoint<Output = Response> + 'static,
+    config: &Config,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+) -> BoxEndpoint<'static> {
+    let ids = request_id::RequestIds::new(clock, random);
+    let headers = headers::Headers::new(config);
+    let cors = cors::Cors::new(&config.cors);
+    let limits = limits::InFlight::new(&config.limits);
+    let timeout = config.limits.request_timeout.duration();
+    let body = config.limits.clone();
+
+    // From the innermost to the outermost; boxed now and then, because each layer's type contains
+    // all those within.
+    routes
+        // What a body may cost, for whoever reads it.
+        .data(body)
+        // 10. The paths of the sources become ours; a tenant in the path is noted.
+        .around(paths::apply)
+        // 9. Too much at once is turned away before it costs anything.
+        .around(move |next, request| limits::bound(next, request, limits.clone()))
+        // 8. What takes too long is given up.
+        .around(move |next, request| limits::timeout(next, request, timeout))
+        // 7. A panic becomes an error.
+        .around(errors::catch_panic)
+        .boxed()
+        // 6. Every error becomes an envelope, under the id of the request.
+        .around(errors::envelope)
+        // 5. Large answers are compressed, errors too.
+        .around(compression::compress)
+        .boxed()
+        // 4. Other origins are answered where they are allowed, errors too.
+        .around(move |next, request| cors::allow(next, request, cors.clone()))
+        // 3. No answer leaves without the headers that browsers are to respect.
+        .around(move |next, request| headers::secure(next, request, headers.clone()))
+        // 2. One line in the log for each request, with its final status.
+        .around(access_log::log)
+        // 1. The request gets its id.
+        .around(move |next, request| request_id::assign(next, request, ids.clone()))
+        .boxed()
+}

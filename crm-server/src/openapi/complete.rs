@@ -1,0 +1,156 @@
+//! The one pass over the document that says what holds for all operations.
+
+use serde_json::{Map, Value, json};
+
+use super::{errors, words};
+
+const MERGE_PATCH: &str = "application/merge-patch+json";
+
+pub(super) fn complete(document: &mut Value) {
+    mend_nullable(document);
+    let mut patches = Vec::new();
+    let mut tags = Vec::new();
+    if let Some(paths) = document["paths"].as_object_mut() {
+        for (path, item) in paths {
+            let Some(item) = item.as_object_mut() else { continue };
+            for (method, operation) in item {
+                complete_operation(operation, path, method, &mut patches);
+                if let Some(tag) = operation["tags"][0].as_str()
+                    && !tags.iter().any(|known| known == tag)
+                {
+                    tags.push(tag.to_owned());
+                }
+            }
+        }
+    }
+    document["tags"] = tags.into_iter().map(|name| json!({"name": name})).collect();
+    let (error, responses) = errors::components();
+    let components = &mut document["components"];
+    components["responses"] = responses;
+    components["schemas"]["ErrorReply"] = error;
+    for name in patches {
+        let patch = as_patch(&components["schemas"][&name]);
+        components["schemas"][format!("{name}Patch")] = patch;
+    }
+}
+
+fn complete_operation(operation: &mut Value, path: &str, method: &str, patches: &mut Vec<String>) {
+    let segment = path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+    let plural = words::spaced(segment);
+    let singular = words::singular(&plural);
+    if operation["tags"].as_array().is_none_or(Vec::is_empty) {
+        operation["tags"] = json!([words::capitalised(&plural)]);
+    }
+    for key in ["summary", "description"] {
+        if let Some(text) = operation[key].as_str() {
+            let text = text.replace("{records}", &plural).replace("{record}", &singular);
+            operation[key] = json!(text);
+        }
+    }
+    let responses = &operation["responses"];
+    let creates = responses.get("201").is_some();
+    let data = responses.pointer("/200/content/application~1json; charset=utf-8/schema/properties");
+    let lists =
+        data.is_some_and(|data| data.get("meta").is_some() || data["data"]["type"] == "array");
+    operation["operationId"] = json!(words::operation_id(method, path, lists, creates));
+    for (status, response) in errors::of(operation, path, method) {
+        operation["responses"][status] = response;
+    }
+    if operation.get("security").is_none() {
+        // Said, not left out: nothing is needed here.
+        operation["security"] = json!([]);
+    }
+    let content = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
+    if let Some(content) = content.filter(|content| content.contains_key(MERGE_PATCH)) {
+        for media in content.values_mut() {
+            let reference = media["schema"]["$ref"].as_str().map(str::to_owned);
+            let Some(reference) = reference else { continue };
+            let name = reference.rsplit('/').next().unwrap_or_default().to_owned();
+            media["schema"]["$ref"] = json!(format!("{reference}Patch"));
+            if !patches.contains(&name) {
+                patches.push(name);
+            }
+        }
+    }
+}
+
+/// A schema in which each property may be left out, to stay as it is, or null, to be cleared.
+fn as_patch(schema: &Value) -> Value {
+    let mut patch = schema.clone();
+    if let Some(patch) = patch.as_object_mut() {
+        patch.remove("required");
+        if let Some(properties) = patch.get_mut("properties").and_then(Value::as_object_mut) {
+            for property in properties.values_mut() {
+                make_nullable(property);
+            }
+        }
+    }
+    patch
+}
+
+/// Properties that may be absent may be null too: both are written and read.
+fn mend_nullable(document: &mut Value) {
+    let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
+    else {
+        return;
+    };
+    for schema in schemas.values_mut() {
+        let required: Vec<String> = schema["required"]
+            .as_array()
+            .map(|names| names.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default();
+        let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
+        for (name, property) in properties.into_iter().flatten() {
+            if !required.contains(name) && property.get("default").is_none() {
+                make_nullable(property);
+            }
+        }
+    }
+}
+
+fn make_nullable(property: &mut Value) {
+    let Some(object) = property.as_object_mut() else { return };
+    if let Some(reference) = object.remove("$ref") {
+        // Nothing may stand beside a reference in OpenAPI 3.0.
+        let mut wrapped = Map::new();
+        wrapped.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+        wrapped.insert("nullable".to_owned(), json!(true));
+        *object = wrapped;
+    } else {
+        object.insert("nullable".to_owned(), json!(true));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_absent_may_be_null_and_a_reference_is_wrapped() {
+        let mut document = json!({"components": {"schemas": {"A": {
+            "required": ["id"],
+            "properties": {
+                "id": {"type": "string"},
+                "city": {"type": "string"},
+                "size": {"type": "integer", "default": 1},
+                "owner": {"$ref": "#/components/schemas/B"}
+            }
+        }}}});
+        mend_nullable(&mut document);
+        let properties = &document["components"]["schemas"]["A"]["properties"];
+        assert_eq!(properties["id"], json!({"type": "string"}));
+        assert_eq!(properties["city"], json!({"type": "string", "nullable": true}));
+        assert_eq!(properties["size"], json!({"type": "integer", "default": 1}));
+        let owner = json!({"allOf": [{"$ref": "#/components/schemas/B"}], "nullable": true});
+        assert_eq!(properties["owner"], owner);
+    }
+
+    #[test]
+    fn a_patch_requires_nothing_and_clears_anything() {
+        let schema =
+            json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}});
+        let patch =
+            json!({"type": "object", "properties": {"a": {"type": "string", "nullable": true}}});
+        assert_eq!(as_patch(&schema), patch);
+    }
+}

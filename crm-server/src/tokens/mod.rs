@@ -1,0 +1,364 @@
+//! Access tokens: signed by this server, checked without asking anybody.
+//!
+//! They follow RFC 9068 (`typ: at+jwt`). The algorithm is that of the key which the token names,
+//! never that which the token claims; a token without a known key is refused before its signature
+//! is looked at. Whether the session behind a token still lives is not for this module to say.
+
+mod cache;
+mod keys;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use crm_core::{Clock, Random};
+use jsonwebtoken::jwk::JwkSet;
+use jsonwebtoken::{Header, Validation};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use crate::config::{Config, ConfigError};
+use cache::Remembered;
+pub use keys::{Keys, generate_key};
+
+/// `typ` of an access token's header.
+pub const TOKEN_TYPE: &str = "at+jwt";
+/// A token longer than this is none of ours.
+const MAX_LENGTH: usize = 8_192;
+
+/// What an access token says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Claims {
+    /// Who signed: the server's public address.
+    pub iss: String,
+    /// For whom.
+    pub aud: String,
+    /// The user.
+    pub sub: Uuid,
+    /// The tenant in which the user acts; absent for a user without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tid: Option<Uuid>,
+    /// The session that it came from.
+    pub sid: Uuid,
+    /// The token itself.
+    pub jti: Uuid,
+    /// When it was signed, in seconds since 1970.
+    pub iat: i64,
+    /// From when it holds.
+    pub nbf: i64,
+    /// Until when.
+    pub exp: i64,
+}
+
+/// Why a token is refused. Callers are told only that it is not valid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TokenError {
+    /// It is not a token at all, or a header or claim is missing or of the wrong type.
+    #[error("not a token: {0}")]
+    Malformed(String),
+    /// It is of another type than an access token.
+    #[error("expected a token of type at+jwt")]
+    WrongType,
+    /// It names no key, or one that this server does not have.
+    #[error("signed with an unknown key")]
+    UnknownKey,
+    /// Its signature, algorithm, issuer or audience is wrong.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// It holds no more, or not yet.
+    #[error("outside the time in which it holds")]
+    Expired,
+    /// It cannot be signed.
+    #[error("cannot be signed: {0}")]
+    Unsigned(String),
+}
+
+/// Signs access tokens and checks them.
+#[derive(Debug)]
+pub struct Tokens {
+    keys: Keys,
+    issuer: String,
+    audience: String,
+    lifetime: TimeDelta,
+    leeway: TimeDelta,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    remembered: Remembered,
+}
+
+/// A signed access token.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// The token.
+    pub token: String,
+    /// When it expires.
+    pub expires_at: DateTime<Utc>,
+    /// For how many seconds it holds.
+    pub expires_in: i64,
+}
+
+impl Tokens {
+    /// With the keys and lifetimes of a configuration.
+    ///
+    /// # Errors
+    /// Where there is no key, or one that is not of the algorithm named.
+    pub fn new(
+        config: &Config,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+    ) -> Result<Self, ConfigError> {
+        let tokens = &config.tokens;
+        let keys = Keys::new(tokens.algorithm, &tokens.signing_key()?, &tokens.retired_keys)
+            .map_err(|error| ConfigError::new(format!("tokens.key: {error}")))?;
+        let span = |span: crate::config::Span| {
+            TimeDelta::from_std(span.duration()).unwrap_or(TimeDelta::MAX)
+        };
+        Ok(Self {
+            keys,
+            issuer: config.public_url.trim_end_matches('/').to_owned(),
+            audience: tokens.audience.clone(),
+            lifetime: span(tokens.access_lifetime),
+            leeway: span(tokens.leeway),
+            clock,
+            random,
+            remembered: Remembered::default(),
+        })
+    }
+
+    /// A token for a user in a session, acting in a tenant.
+    ///
+    /// # Errors
+    /// [`TokenError::Unsigned`] where the key does not sign.
+    pub fn sign(
+        &self,
+        user: Uuid,
+        tenant: Option<Uuid>,
+        session: Uuid,
+    ) -> Result<Signed, TokenError> {
+        let now = self.clock.now();
+        let expires_at = now + self.lifetime;
+        let claims = Claims {
+            iss: self.issuer.clone(),
+            aud: self.audience.clone(),
+            sub: user,
+            tid: tenant,
+            sid: session,
+            jti: self.random.uuid(now),
+            iat: now.timestamp(),
+            nbf: now.timestamp(),
+            exp: expires_at.timestamp(),
+        };
+        let key = self.keys.signing();
+        let mut header = Header::new(key.algorithm());
+        header.typ = Some(TOKEN_TYPE.to_owned());
+        header.kid = Some(key.id().to_owned());
+        let token = jsonwebtoken::encode(&header, &claims, key.private())
+            .map_err(|error| TokenError::Unsigned(error.to_string()))?;
+        Ok(Signed { token, expires_at, expires_in: self.lifetime.num_seconds() })
+    }
+
+    /// What a token says, if it is one of ours and holds now. A token that was checked before is
+    /// known by its hash until it expires.
+    ///
+    /// # Errors
+    /// Why it is refused.
+    pub fn verify(&self, token: &str) -> Result<Arc<Claims>, TokenError> {
+        if token.len() > MAX_LENGTH {
+            return Err(TokenError::Malformed("too long".to_owned()));
+        }
+        let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let now = self.clock.now();
+        let claims = match self.remembered.get(&hash) {
+            Some(claims) => claims,
+            None => Arc::new(self.check(token)?),
+        };
+        let leeway = self.leeway.num_seconds();
+        let now = now.timestamp();
+        if now >= claims.exp.saturating_add(leeway) || now < claims.nbf.saturating_sub(leeway) {
+            return Err(TokenError::Expired);
+        }
+        self.remembered.put(hash, Arc::clone(&claims), now);
+        Ok(claims)
+    }
+
+    /// The public keys, for others who want to check tokens.
+    pub fn jwks(&self) -> &JwkSet {
+        self.keys.public()
+    }
+
+    fn check(&self, token: &str) -> Result<Claims, TokenError> {
+        let malformed =
+            |error: jsonwebtoken::errors::Error| TokenError::Malformed(error.to_string());
+        let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
+        if !header.typ.as_deref().is_some_and(|typ| typ.eq_ignore_ascii_case(TOKEN_TYPE)) {
+            return Err(TokenError::WrongType);
+        }
+        if header.crit.is_some() {
+            return Err(TokenError::Malformed("an unknown extension is critical".to_owned()));
+        }
+        let key = header.kid.as_deref().and_then(|id| self.keys.find(id));
+        let key = key.ok_or(TokenError::UnknownKey)?;
+        let mut validation = Validation::new(key.algorithm());
+        validation.set_issuer(&[&self.issuer]);
+        validation.set_audience(&[&self.audience]);
+        validation.set_required_spec_claims(&["iss", "aud", "sub", "exp", "nbf"]);
+        // Times are compared with the clock that was handed in, not with the machine's.
+        validation.validate_exp = false;
+        validation.validate_nbf = false;
+        jsonwebtoken::decode::<Claims>(token, key.verifying(), &validation)
+            .map(|data| data.claims)
+            .map_err(|error| TokenError::Refused(error.to_string()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use crm_core::{ManualClock, SeededRandom};
+    use jsonwebtoken::{Algorithm as Alg, EncodingKey};
+
+    use super::*;
+    use crate::config::{Algorithm, Secret};
+
+    fn config(algorithm: Algorithm) -> Config {
+        let mut config = Config::default();
+        config.tokens.algorithm = algorithm;
+        config.tokens.key = Some(generate_key(algorithm).unwrap());
+        config
+    }
+
+    fn tokens(config: &Config) -> (Tokens, Arc<ManualClock>) {
+        let clock = Arc::new(ManualClock::at("2026-03-01T12:00:00Z".parse().unwrap()));
+        let random = Arc::new(SeededRandom::new(1));
+        (Tokens::new(config, Arc::clone(&clock) as Arc<dyn Clock>, random).unwrap(), clock)
+    }
+
+    fn user() -> Uuid {
+        Uuid::from_u128(7)
+    }
+
+    #[test]
+    fn a_signed_token_says_what_it_was_signed_for() {
+        for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
+            let (tokens, clock) = tokens(&config(algorithm));
+            let tenant = Some(Uuid::from_u128(8));
+            let signed = tokens.sign(user(), tenant, Uuid::from_u128(9)).unwrap();
+            let claims = tokens.verify(&signed.token).unwrap();
+            assert_eq!((claims.sub, claims.tid, claims.sid), (user(), tenant, Uuid::from_u128(9)));
+            assert_eq!(claims.exp - claims.iat, 900);
+            assert_eq!(signed.expires_at, clock.now() + TimeDelta::minutes(15));
+            let header = jsonwebtoken::decode_header(&signed.token).unwrap();
+            assert_eq!(header.typ.as_deref(), Some("at+jwt"));
+            let published = tokens.jwks().find(header.kid.as_deref().unwrap());
+            assert!(published.is_some(), "its key is among the published ones");
+        }
+    }
+
+    #[test]
+    fn a_token_holds_until_it_expires_and_the_leeway_with_it_remembered_or_not() {
+        let (tokens, clock) = tokens(&config(Algorithm::EdDsa));
+        let signed = tokens.sign(user(), None, user()).unwrap();
+        clock.advance(TimeDelta::seconds(929));
+        assert!(tokens.verify(&signed.token).is_ok());
+        assert!(tokens.verify(&signed.token).is_ok(), "from memory");
+        clock.advance(TimeDelta::seconds(1));
+        assert_eq!(tokens.verify(&signed.token), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_token_from_the_future_is_refused() {
+        let config = config(Algorithm::EdDsa);
+        let (signer, ahead) = tokens(&config);
+        ahead.advance(TimeDelta::minutes(5));
+        let token = signer.sign(user(), None, user()).unwrap().token;
+        assert_eq!(tokens(&config).0.verify(&token), Err(TokenError::Expired));
+    }
+
+    #[test]
+    fn a_changed_token_is_refused_even_after_the_real_one_was_seen() {
+        let (tokens, _) = tokens(&config(Algorithm::EdDsa));
+        let token = tokens.sign(user(), None, user()).unwrap().token;
+        tokens.verify(&token).unwrap();
+        let parts: Vec<&str> = token.split('.').collect();
+        let claims = URL_SAFE_NO_PAD.decode(parts[1]).unwrap();
+        let claims = String::from_utf8(claims)
+            .unwrap()
+            .replace(&user().to_string(), &Uuid::nil().to_string());
+        let forged = format!("{}.{}.{}", parts[0], URL_SAFE_NO_PAD.encode(claims), parts[2]);
+        assert!(matches!(tokens.verify(&forged), Err(TokenError::Refused(_))));
+    }
+
+    #[test]
+    fn a_token_without_a_signature_is_refused() {
+        let (tokens, _) = tokens(&config(Algorithm::Rs256));
+        let token = tokens.sign(user(), None, user()).unwrap().token;
+        let claims = token.split('.').nth(1).unwrap();
+        let kid = tokens.keys.signing().id();
+        for alg in ["none", "None", "HS256"] {
+            let header = format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{kid}"}}"#);
+            let forged = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(header));
+            assert!(tokens.verify(&forged).is_err(), "{alg}");
+        }
+    }
+
+    #[test]
+    fn the_public_key_does_not_pass_for_a_shared_secret() {
+        let (tokens, _) = tokens(&config(Algorithm::Rs256));
+        let claims =
+            (*tokens.verify(&tokens.sign(user(), None, user()).unwrap().token).unwrap()).clone();
+        let public = serde_json::to_vec(tokens.jwks()).unwrap();
+        let mut header = Header::new(Alg::HS256);
+        header.typ = Some(TOKEN_TYPE.to_owned());
+        header.kid = Some(tokens.keys.signing().id().to_owned());
+        let forged =
+            jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&public)).unwrap();
+        assert!(matches!(tokens.verify(&forged), Err(TokenError::Refused(_))));
+    }
+
+    #[test]
+    fn tokens_of_other_types_issuers_audiences_and_keys_are_refused() {
+        let base = config(Algorithm::EdDsa);
+        let (ours, _) = tokens(&base);
+        let mut elsewhere = base.clone();
+        elsewhere.public_url = "https://elsewhere.example".to_owned();
+        let mut others = base.clone();
+        others.tokens.audience = "billing".to_owned();
+        for config in [elsewhere, others] {
+            let token = tokens(&config).0.sign(user(), None, user()).unwrap().token;
+            assert!(matches!(ours.verify(&token), Err(TokenError::Refused(_))));
+        }
+        let stranger = tokens(&config(Algorithm::EdDsa)).0.sign(user(), None, user()).unwrap();
+        assert_eq!(ours.verify(&stranger.token), Err(TokenError::UnknownKey));
+
+        let claims =
+            (*ours.verify(&ours.sign(user(), None, user()).unwrap().token).unwrap()).clone();
+        let mut header = Header::new(Alg::EdDSA);
+        header.kid = Some(ours.keys.signing().id().to_owned());
+        let id_token =
+            jsonwebtoken::encode(&header, &claims, ours.keys.signing().private()).unwrap();
+        assert_eq!(ours.verify(&id_token), Err(TokenError::WrongType));
+    }
+
+    #[test]
+    fn tokens_of_a_retired_key_hold_until_they_expire() {
+        let old = config(Algorithm::Rs256);
+        let token = tokens(&old).0.sign(user(), None, user()).unwrap().token;
+        let mut new = config(Algorithm::EdDsa);
+        new.tokens.retired_keys = vec![old.tokens.key.clone().unwrap()];
+        let (tokens, _) = tokens(&new);
+        assert_eq!(tokens.verify(&token).unwrap().sub, user());
+        assert_eq!(tokens.jwks().keys.len(), 2);
+    }
+
+    #[test]
+    fn a_key_of_another_kind_than_the_algorithm_is_refused_at_the_start() {
+        let mut config = config(Algorithm::EdDsa);
+        config.tokens.algorithm = Algorithm::Rs256;
+        assert!(config.tokens.key.is_some());
+        let key = config.tokens.signing_key().unwrap();
+        assert!(Keys::new(config.tokens.algorithm, &key, &[]).is_err());
+        assert!(Keys::new(config.tokens.algorithm, &Secret::new("no key"), &[]).is_err());
+    }
+}

@@ -1,0 +1,11 @@
+//! The API suite: a real server, called over HTTP, on every store.
+//!
+//! The modules mirror the paths. A test is written once and runs once on each store.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod edge;
+#[cfg(test)]
+mod system;

@@ -1,0 +1,35 @@
+//! What every test of the suite starts from: a server of its own, and callers of it.
+//!
+//! ```ignore
+//! for_each_store! {
+//!     /// Sentence that the test proves.
+//!     async fn a_server_that_is_up_says_so(server: &TestServer) {
+//!         server.anonymous().get("/health/live").await.is(200);
+//!     }
+//! }
+//! ```
+
+mod client;
+mod server;
+
+pub(crate) use server::{Backend, TestServer};
+
+/// Runs each test on the memory store and on PostgreSQL.
+macro_rules! for_each_store {
+    ($($(#[doc = $doc:literal])* async fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
+        $(#[doc = $doc])*
+        mod $name {
+            use super::*;
+
+            async fn case($server: &TestServer) $body
+
+            #[tokio::test]
+            async fn on_memory() {
+                let server = TestServer::start($crate::support::Backend::Memory).await;
+                case(&server).await;
+                server.stop().await;
+            }
+        }
+    )*};
+}
+pub(crate) use for_each_store;
