@@ -19,6 +19,8 @@ use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
 const OLDEST_SERVER: u32 = 150_000;
 /// When to ask a server that is away again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How much later than the server we give up, so that its own answer can arrive.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// How to reach a database, and as whom.
 ///
@@ -152,6 +154,9 @@ pub struct Pools {
     pub(crate) app: PgPool,
     /// For sign-in and scheduled work, across tenants.
     pub(crate) system: PgPool,
+    /// After which no answer is to be expected any more: the time to get a connection, and the
+    /// time after which the server itself ends a statement.
+    pub(crate) deadline: Duration,
 }
 
 impl Pools {
@@ -168,16 +173,20 @@ impl Pools {
         options.try_role(system, false).await?;
         let for_system = (options.max_connections / 4).clamp(1, 4);
         let for_app = options.max_connections.saturating_sub(for_system).max(1);
-        Ok(Self { app: options.pool(app, for_app)?, system: options.pool(system, for_system)? })
+        Ok(Self {
+            app: options.pool(app, for_app)?,
+            system: options.pool(system, for_system)?,
+            deadline: options.acquire_timeout + options.statement_timeout + GRACE,
+        })
     }
 
-    /// Whether the database answers.
+    /// Whether the database answers, within the deadline of any statement.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where it does not.
     pub async fn ping(&self) -> Result<()> {
         let asked = sqlx::raw_sql("SELECT 1").execute(&self.app);
-        within(RETRY_AFTER, async { asked.await.map(drop).map_err(store_error) }).await
+        within(self.deadline, async { asked.await.map(drop).map_err(store_error) }).await
     }
 
     /// Ends all connections, letting running statements finish.
@@ -223,24 +232,4 @@ fn unavailable(message: String) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn options_do_not_show_their_password() {
-        let options = PostgresOptions::new("postgres://crm:secret@localhost/crm");
-        assert!(!format!("{options:?}").contains("secret"));
-    }
-
-    #[test]
-    fn a_role_is_quoted() {
-        let options = PostgresOptions::new("postgres://localhost/crm");
-        assert!(options.set_up(Some("a\"b")).ends_with("SET ROLE \"a\"\"b\""));
-    }
-
-    #[tokio::test]
-    async fn what_never_answers_is_unavailable() {
-        let never = within(Duration::from_millis(1), std::future::pending::<Result<()>>()).await;
-        assert!(matches!(never, Err(Error::Unavailable { .. })), "{never:?}");
-    }
-}
+mod tests;

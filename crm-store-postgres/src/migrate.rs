@@ -94,6 +94,12 @@ pub async fn migration_state(connection: &mut PgConnection) -> Result<MigrationS
     state_with(connection, MIGRATIONS).await
 }
 
+/// The statements of all migrations.
+#[cfg(feature = "testing")]
+pub(crate) fn statements() -> impl Iterator<Item = &'static str> {
+    MIGRATIONS.iter().map(|(_, statements)| *statements)
+}
+
 async fn migrate_with(
     owner_url: &str,
     migrations: &'static [(&'static str, &'static str)],

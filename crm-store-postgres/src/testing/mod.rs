@@ -57,12 +57,30 @@ impl TestDatabase {
     /// # Errors
     /// Where there is no PostgreSQL, or it refuses; names the statement at fault.
     pub async fn with(statements: &[String]) -> Result<Self> {
+        Self::from_template(if statements.is_empty() {
+            Template::Empty
+        } else {
+            Template::Statements(statements)
+        })
+        .await
+    }
+
+    /// A database at the version that this build knows: what a server works on.
+    ///
+    /// # Errors
+    /// Where there is no PostgreSQL, or it refuses.
+    pub async fn migrated() -> Result<Self> {
+        Self::from_template(Template::Migrated).await
+    }
+
+    async fn from_template(template: Template<'_>) -> Result<Self> {
         let superuser = server().await?;
         let mut connection = connect(&superuser).await?;
         set_up_roles(&mut connection).await?;
-        let template = template(&mut connection, &superuser, statements).await?;
+        let template = template.named(&mut connection, &superuser).await?;
         let name = new_name();
         copy(&mut connection, &name, &template).await?;
+        connection.close().await.map_err(Error::internal)?;
         Ok(Self { name, superuser })
     }
 
@@ -199,45 +217,55 @@ async fn set_up_roles(connection: &mut PgConnection) -> Result<()> {
     made
 }
 
-async fn template(
-    connection: &mut PgConnection,
-    server: &Url,
-    statements: &[String],
-) -> Result<String> {
-    if statements.is_empty() {
-        return Ok("template0".to_owned());
-    }
-    let mut hasher = DefaultHasher::new();
-    statements.hash(&mut hasher);
-    let name = format!("crm_template_{:016x}", hasher.finish());
-    if exists(connection, &name).await? {
-        return Ok(name);
-    }
-    lock(connection).await?;
-    let made = make_template(connection, server, &name, statements).await;
-    unlock(connection).await?;
-    made.map(|()| name)
+/// What a new database is copied from.
+#[derive(Clone, Copy)]
+enum Template<'a> {
+    Empty,
+    Migrated,
+    Statements(&'a [String]),
 }
 
-async fn make_template(
-    connection: &mut PgConnection,
-    server: &Url,
-    name: &str,
-    statements: &[String],
-) -> Result<()> {
-    if exists(connection, name).await? {
-        return Ok(());
+impl Template<'_> {
+    /// The template's name; makes it where it is the first time that anybody asks for it.
+    async fn named(self, connection: &mut PgConnection, server: &Url) -> Result<String> {
+        let mut hasher = DefaultHasher::new();
+        match self {
+            Self::Empty => return Ok("template0".to_owned()),
+            Self::Migrated => crate::migrate::statements().for_each(|text| text.hash(&mut hasher)),
+            Self::Statements(statements) => statements.hash(&mut hasher),
+        }
+        let name = format!("crm_template_{:016x}", hasher.finish());
+        if exists(connection, &name).await? {
+            return Ok(name);
+        }
+        lock(connection).await?;
+        let made = self.make(connection, server, &name).await;
+        unlock(connection).await?;
+        made.map(|()| name)
     }
-    // Under another name until it is complete.
-    let unfinished = format!("{name}_unfinished");
-    run(connection, format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)")).await?;
-    copy(connection, &unfinished, "template0").await?;
-    let mut owner = connect(&sign_in(at(server, &unfinished), OWNER)).await?;
-    for statement in statements {
-        run(&mut owner, statement.clone()).await?;
+
+    async fn make(self, connection: &mut PgConnection, server: &Url, name: &str) -> Result<()> {
+        if exists(connection, name).await? {
+            return Ok(());
+        }
+        // Under another name until it is complete.
+        let unfinished = format!("{name}_unfinished");
+        run(connection, format!("DROP DATABASE IF EXISTS {unfinished} WITH (FORCE)")).await?;
+        copy(connection, &unfinished, "template0").await?;
+        let owner = sign_in(at(server, &unfinished), OWNER);
+        match self {
+            Self::Empty => {}
+            Self::Migrated => drop(crate::migrate(owner.as_str()).await?),
+            Self::Statements(statements) => {
+                let mut owner = connect(&owner).await?;
+                for statement in statements {
+                    run(&mut owner, statement.clone()).await?;
+                }
+                owner.close().await.map_err(Error::internal)?;
+            }
+        }
+        run(connection, format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await
     }
-    owner.close().await.map_err(Error::internal)?;
-    run(connection, format!("ALTER DATABASE {unfinished} RENAME TO {name}")).await
 }
 
 async fn exists(connection: &mut PgConnection, database: &str) -> Result<bool> {
