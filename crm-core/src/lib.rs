@@ -13,6 +13,7 @@ pub mod entity;
 mod error;
 mod id;
 pub mod ports;
+pub mod language;
 mod near;
 pub mod store;
 pub mod tenants;
