@@ -31,7 +31,8 @@ pub fn declared(schema: Result<Arc<Schema>>) -> Arc<Schema> {
 
 /// A field of a type, stored as `kind`.
 pub fn field<T: FieldType>(name: &'static str, kind: Kind) -> Field {
-    let field = Field::new(name, kind);
+    let choices = if kind.element() == Kind::Code { T::CHOICES } else { None };
+    let field = Field::new(name, kind).choices(choices);
     if T::REQUIRED { field.required() } else { field }
 }
 

@@ -251,6 +251,7 @@ impl FieldType for Vec<String> {
 /// A list of choices: events, weekdays.
 impl<C: Choice + FieldType<Plain = C>> FieldType for Vec<C> {
     const KIND: Kind = Kind::Codes;
+    const CHOICES: Option<&'static [&'static str]> = C::CHOICES;
     type Plain = C;
     fn into_value(self) -> Value {
         Value::Codes(self.into_iter().map(|choice| choice.code().to_owned()).collect())

@@ -328,6 +328,18 @@ fn said(field: &crm_core::store::Field) -> String {
 }
 
 #[test]
+fn a_field_of_a_choice_declares_the_codes_to_choose_from() {
+    let choices = |name| Sample::schema().field(Sample::schema().index_of(name).unwrap()).choices;
+    let codes: Vec<&str> = Status::ALL.iter().map(|status| status.code()).collect();
+    let codes = &*codes;
+    assert_eq!(choices("status"), Some(codes));
+    assert_eq!(choices("previousStatus"), Some(codes));
+    assert_eq!(choices("wanted"), Some(codes));
+    assert_eq!(choices("type"), None);
+    assert_eq!(choices("labels"), None);
+}
+
+#[test]
 fn a_type_says_its_scope_and_its_owners_whatever_they_are() {
     assert_eq!(Switch::schema().scoping(), Scoping::Global);
     assert_eq!(*Switch::schema().owners(), Owners::Everybody);

@@ -45,6 +45,8 @@ pub(crate) fn expand(input: &DeriveInput) -> Result<TokenStream> {
         #[automatically_derived]
         impl ::crm_core::entity::FieldType for #ident {
             const KIND: ::crm_core::store::Kind = ::crm_core::store::Kind::Code;
+            const CHOICES: ::core::option::Option<&'static [&'static str]> =
+                ::core::option::Option::Some(&[#(#codes),*]);
             type Plain = Self;
             fn into_value(self) -> ::crm_core::store::Value {
                 ::crm_core::derive_support::code_value(self)
