@@ -272,9 +272,9 @@ fn the_schema_is_as_declared() {
         "companyName Text required filter sort search",
         "mail Text filter search",
         "type Code required filter",
-        "status Code required filter",
-        "previousStatus Code",
-        "wanted Codes required",
+        "status Code required filter new|in_progress|won!",
+        "previousStatus Code new|in_progress|won!",
+        "wanted Codes required new|in_progress|won!",
         "number Int required",
         "count Int",
         "price Decimal { scale: 2 } required sort",
@@ -323,6 +323,9 @@ fn said(field: &crm_core::store::Field) -> String {
         if is_said {
             said = format!("{said} {word}");
         }
+    }
+    if let Some(choices) = field.choices {
+        said = format!("{said} {}", choices.join("|"));
     }
     field.references.iter().fold(said, |said, target| format!("{said} ->{target}"))
 }

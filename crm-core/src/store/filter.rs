@@ -234,6 +234,9 @@ impl Filter {
                         format!("{schema} have no searchable fields"),
                     ));
                 }
+                // Words that came by hand may hold white space, by which they would match across
+                // fields.
+                *words = super::text::words(&words.join(" "));
                 if words.iter().any(|word| !super::text::storable(word)) {
                     return Err(Error::unreadable(
                         "search",
@@ -299,8 +302,21 @@ fn check_values(schema: &Schema, path: &Path, values: &mut [Value]) -> Result<()
         if value.is_null() {
             return Err(misuse(schema, path, "is compared with an absent value, ask for absence"));
         }
-        check_value(schema, path, kind, value)
+        check_value(schema, path, kind, value)?;
+        check_choice(schema, path, value)
     })
+}
+
+// A code that the field can never hold is a slip of the pen: an empty answer would hide it.
+fn check_choice(schema: &Schema, path: &Path, value: &Value) -> Result<()> {
+    match (schema.field(path.field).choices, value) {
+        (Some(choices), Value::Text(code)) if !choices.contains(&&**code) => {
+            let expected = choices.join(", ");
+            let message = format!("expected one of {expected}, got {code:?}");
+            Err(Error::unreadable(path.name(schema), "INVALID_CHOICE", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn check_value(schema: &Schema, path: &Path, kind: Kind, value: &mut Value) -> Result<()> {

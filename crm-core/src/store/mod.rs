@@ -14,6 +14,8 @@ mod record;
 mod schema;
 mod scoped;
 pub mod semantics;
+#[cfg(test)]
+mod tests;
 mod text;
 mod value;
 

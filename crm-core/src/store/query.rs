@@ -118,13 +118,18 @@ impl Query {
     /// newest first where there is none.
     ///
     /// # Errors
-    /// Where a field is not sortable or there are more than [`MAX_SORTS`] keys.
+    /// Where a field is not sortable, there are more than [`MAX_SORTS`] keys, or the window's
+    /// cursor is of another order.
     pub fn sort(mut self, sort: Vec<Sort>) -> Result<Self> {
         if sort.len() > MAX_SORTS {
             return Err(limit("the number of sort keys", MAX_SORTS));
         }
         for key in &sort {
-            let ordered = known_path(&self.schema, &key.path)?.is_ordered();
+            let ordered = match known_path(&self.schema, &key.path) {
+                Ok(kind) => kind.is_ordered(),
+                Err(fault @ Error::Internal(_)) => return Err(fault),
+                Err(_) => false,
+            };
             let field = self.schema.field(key.path.field);
             let sortable = field.sortable || (field.kind == Kind::Custom && field.filterable);
             if !ordered || !sortable {
@@ -137,6 +142,9 @@ impl Query {
             }
         }
         self.sort = sort;
+        if let Window::Cursor { after: Some(cursor), .. } = &self.window {
+            self.check_cursor(cursor)?;
+        }
         Ok(self)
     }
 
@@ -146,7 +154,11 @@ impl Query {
     /// Where the limit is above [`MAX_LIMIT`] or zero, the offset beyond 2⁶³, or the cursor of
     /// another order.
     pub fn window(mut self, window: Window) -> Result<Self> {
-        if window.limit() > MAX_LIMIT || window.limit() == 0 {
+        if window.limit() == 0 {
+            let message = format!("expected a limit from 1 to {MAX_LIMIT}, got 0");
+            return Err(Error::unreadable("limit", "OUT_OF_RANGE", message));
+        }
+        if window.limit() > MAX_LIMIT {
             return Err(limit("the number of records asked for at once", MAX_LIMIT as usize));
         }
         match &window {
@@ -216,23 +228,39 @@ impl Query {
 
     fn check_cursor(&self, cursor: &Cursor) -> Result<()> {
         let order = self.order();
-        let fits = cursor.0.len() == order.len()
-            && order.iter().zip(&cursor.0).all(|(key, value)| {
-                let kind = key.path.kind(&self.schema);
-                value.is_null() || value.clone().normalise(kind).is_ok()
+        let fits = cursor.order == order_name(&self.schema, &order)
+            && cursor.values.len() == order.len()
+            && order.iter().zip(&cursor.values).all(|(key, value)| {
+                if value.is_null() {
+                    return key.path.custom.is_some()
+                        || !self.schema.field(key.path.field).required;
+                }
+                value.clone().normalise(key.path.kind(&self.schema)).is_ok()
             });
         if fits { Ok(()) } else { Err(bad_cursor()) }
     }
 }
 
+// Names an order, so that a cursor is not taken for one of another order that looks the same.
+fn order_name(schema: &Schema, order: &[Sort]) -> String {
+    let mut name = schema.name().to_owned();
+    for key in order {
+        name.push(if key.descending { '-' } else { '+' });
+        name.push_str(&key.path.name(schema));
+    }
+    name
+}
+
 /// Where a part of a result ended: the values of its order's keys in the last record. Text is
 /// held as its comparison key.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Cursor(Vec<Value>);
+pub struct Cursor {
+    order: String,
+    values: Vec<Value>,
+}
 
 impl Cursor {
-    /// The cursor behind a record, in the order of a query, where `value` tells what the record
-    /// holds at a path.
+    /// The cursor behind a record, in the order of a query.
     pub fn behind(query: &Query, record: &Record) -> Self {
         let schema = query.schema();
         let key = |sort: &Sort| {
@@ -242,20 +270,21 @@ impl Cursor {
                 _ => value.into_owned(),
             }
         };
-        Self(query.order().iter().map(key).collect())
+        let order = query.order();
+        let values = order.iter().map(key).collect();
+        Self { order: order_name(schema, &order), values }
     }
 
     /// The values, in the order of [`Query::order`].
     pub fn values(&self) -> &[Value] {
-        &self.0
+        &self.values
     }
 
     /// The cursor as text, safe in a URL. It tells a reader nothing that the last record did not.
     pub fn encode(&self) -> String {
-        let parts: Vec<serde_json::Value> = self
-            .0
-            .iter()
-            .map(|value| match value {
+        let order = std::iter::once(self.order.as_str().into());
+        let parts: Vec<serde_json::Value> = order
+            .chain(self.values.iter().map(|value| match value {
                 Value::Null => serde_json::Value::Null,
                 Value::Bool(b) => format!("b{}", u8::from(*b)).into(),
                 Value::Int(i) => format!("i{i}").into(),
@@ -267,7 +296,7 @@ impl Cursor {
                 Value::Uuids(_) | Value::Codes(_) | Value::Json(_) | Value::Custom(_) => {
                     serde_json::Value::Null
                 }
-            })
+            }))
             .collect();
         URL_SAFE_NO_PAD.encode(serde_json::Value::Array(parts).to_string())
     }
@@ -283,16 +312,22 @@ impl Cursor {
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| bad_cursor())?;
         let parts: Vec<Option<String>> =
             serde_json::from_slice(&bytes).map_err(|_| bad_cursor())?;
-        if parts.len() > MAX_SORTS + 1 {
+        if parts.len() > MAX_SORTS + 2 {
             return Err(bad_cursor());
         }
+        let mut parts = parts.into_iter();
+        let order = parts.next().flatten().ok_or_else(bad_cursor)?;
         let value = |part: Option<String>| match part {
             None => Some(Value::Null),
             Some(part) => {
                 let kind = part.chars().next()?;
                 let rest = part.get(1..)?;
                 Some(match kind {
-                    'b' => Value::Bool(rest == "1"),
+                    'b' => Value::Bool(match rest {
+                        "0" => false,
+                        "1" => true,
+                        _ => return None,
+                    }),
                     'i' => Value::Int(rest.parse().ok()?),
                     'd' => Value::Decimal(rest.parse::<Decimal>().ok()?),
                     't' => Value::Text(rest.to_owned()),
@@ -303,7 +338,8 @@ impl Cursor {
                 })
             }
         };
-        parts.into_iter().map(value).collect::<Option<_>>().map(Self).ok_or_else(bad_cursor)
+        let values = parts.map(value).collect::<Option<_>>().ok_or_else(bad_cursor)?;
+        Ok(Self { order, values })
     }
 }
 

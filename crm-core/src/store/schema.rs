@@ -342,7 +342,9 @@ impl SchemaBuilder {
                 return fault(format!("field {} has more than 6 decimals", field.name));
             }
         }
-        let is_user = |i: &FieldIndex| schema.field(*i).kind == Kind::Uuid;
+        let declared = |i: FieldIndex| schema.fields.get(usize::from(i));
+        let is_user = |i: &FieldIndex| declared(*i).is_some_and(|field| field.kind == Kind::Uuid);
+        let is_way = |field: &Field| field.references.is_some() && field.required;
         match &schema.owners {
             Owners::Users { assigned, creator }
                 if !assigned.iter().chain(creator).all(is_user)
@@ -350,14 +352,21 @@ impl SchemaBuilder {
             {
                 return fault("owners must be named by identifiers".to_owned());
             }
-            Owners::Through { field }
-                if schema.field(*field).references.is_none() || !schema.field(*field).required =>
-            {
+            Owners::Through { field } if !declared(*field).is_some_and(is_way) => {
                 return fault("an owner is reached through a required reference".to_owned());
             }
             _ => {}
         }
-        for key in &schema.unique {
+        if schema.indexes.iter().any(|index| index.fields.is_empty()) {
+            return fault("an index needs fields".to_owned());
+        }
+        for (i, key) in schema.unique.iter().enumerate() {
+            if !is_name(&key.name) {
+                return fault(format!("unique key {} must be snake case", key.name));
+            }
+            if schema.unique[..i].iter().any(|other| other.name == key.name) {
+                return fault(format!("unique key {} is declared twice", key.name));
+            }
             let listed = key.fields.iter().any(|i| !schema.field(*i).kind.is_ordered());
             if key.fields.is_empty() || listed {
                 return fault(format!("unique key {} needs ordered fields", key.name));

@@ -8,7 +8,8 @@
 //!   computes: without case, accents and compatibility forms, byte by byte.
 //!   [`Kind::Code`](super::Kind::Code) is compared byte by byte as it is. No collation of a
 //!   database takes part.
-//! * Times are UTC, truncated to the microsecond, in the years 1 to 9999; so are dates.
+//! * Times are UTC, truncated to the microsecond, in the years 1 to 9999; so are dates. A leap
+//!   second is the second behind it.
 //! * Decimals are exact, kept at the field's scale (12.5 at scale 2 is 12.50), smaller than
 //!   [`DECIMAL_LIMIT`](super::DECIMAL_LIMIT) in size; more digits than the scale are refused, not
 //!   rounded. They compare as numbers: 1.0 equals 1.00. There is no floating point, hence no NaN.

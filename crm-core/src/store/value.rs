@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 use uuid::Uuid;
 
@@ -167,7 +167,9 @@ impl Value {
             (Kind::Text | Kind::Code, Self::Text(text)) => check_text(text),
             (Kind::Codes, Self::Codes(codes)) => codes.iter().try_for_each(|c| check_text(c)),
             (Kind::Time, Self::Time(time)) => {
-                *time = time.trunc_subsecs(6);
+                // A leap second becomes the second behind it, which is where databases put it.
+                *time = DateTime::from_timestamp_micros(time.timestamp_micros())
+                    .ok_or(("OUT_OF_RANGE", "must be in the years 1 to 9999"))?;
                 check_year(chrono::Datelike::year(time))
             }
             (Kind::Json, Self::Json(json)) => check_json(json),
