@@ -1,7 +1,7 @@
 //! The derive macros of `crm-core`, which re-exports and documents them: use them from there.
 //!
 //! A declaration's faults are compile errors at the word at fault: those that the tokens show are
-//! found in [`declaration`], those that only the types show become constant assertions. The
+//! found in `declaration`, those that only the types show become constant assertions. The
 //! expansion names everything by its full path under `::crm_core` and `::std`, so that it works
 //! in any module of any crate that depends on `crm-core`.
 
