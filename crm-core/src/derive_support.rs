@@ -32,7 +32,9 @@ pub fn declared(schema: Result<Arc<Schema>>) -> Arc<Schema> {
 /// A field of a type, stored as `kind`.
 pub fn field<T: FieldType>(name: &'static str, kind: Kind) -> Field {
     let choices = if kind.element() == Kind::Code { T::CHOICES } else { None };
-    let field = Field::new(name, kind).choices(choices);
+    let text = matches!(kind, Kind::Text | Kind::Code);
+    let reading = if text { T::READING } else { None };
+    let field = Field::new(name, kind).choices(choices).reading(reading);
     if T::REQUIRED { field.required() } else { field }
 }
 

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::store::{
-    Comparison, Cursor, Deleted, FieldIndex, Filter, Kind, Path, Query, Record, Schema, Sort,
-    Value, Window,
+    Comparison, Cursor, Deleted, FieldIndex, Filter, Kind, Path, Query, Reading, Record, Schema,
+    Sort, Value, Window,
 };
 use crate::tenants::TenantId;
 
@@ -139,6 +139,9 @@ pub trait FieldType: Clone + Sized {
     const REQUIRED: bool = true;
     /// The codes of an enumeration, for [`Field::choices`](crate::store::Field::choices).
     const CHOICES: Option<&'static [&'static str]> = None;
+    /// How what people write becomes what is stored, for
+    /// [`Field::reading`](crate::store::Field::reading).
+    const READING: Option<Reading> = None;
     /// The type of what a filter compares with: `T` for `Option<T>`, the element for a list.
     type Plain: FieldType;
     /// As stored.
@@ -207,6 +210,7 @@ impl<T: FieldType> FieldType for Option<T> {
     const KIND: Kind = T::KIND;
     const REQUIRED: bool = false;
     const CHOICES: Option<&'static [&'static str]> = T::CHOICES;
+    const READING: Option<Reading> = T::READING;
     type Plain = T::Plain;
     fn into_value(self) -> Value {
         self.map_or(Value::Null, T::into_value)

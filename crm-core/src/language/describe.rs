@@ -27,7 +27,7 @@ pub struct ParameterDescription {
 /// fields that it can be filtered by.
 pub fn describe(schema: &Schema) -> Vec<ParameterDescription> {
     let mut all = controls(schema);
-    all.extend(schema.fields().iter().filter(|field| field.filterable).map(field));
+    all.extend(schema.fields().iter().filter(|field| field.filterable && !field.secret).map(field));
     all
 }
 
@@ -35,7 +35,7 @@ fn controls(schema: &Schema) -> Vec<ParameterDescription> {
     let sortable: Vec<&str> = schema
         .fields()
         .iter()
-        .filter(|field| field.sortable && field.filterable)
+        .filter(|field| field.sortable && field.filterable && !field.secret)
         .map(|field| &*field.name)
         .collect();
     let number = |name, description: String, example: &str| {
@@ -155,6 +155,7 @@ fn field(field: &Field) -> ParameterDescription {
         Kind::Codes => ("A code of the list", "code"),
         Kind::Json | Kind::Custom => ("", ""),
     };
+    let example = field.reading.map_or(example, |reading| reading.example);
     let several = if field.kind.is_list() {
         "several mean any of them, with `[all]` all of them"
     } else {

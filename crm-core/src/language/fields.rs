@@ -3,7 +3,7 @@
 use super::Context;
 use crate::error::{Error, Result};
 use crate::near::near;
-use crate::store::{FieldIndex, Kind, Path};
+use crate::store::{Field, FieldIndex, Kind, Path};
 
 impl Context<'_> {
     /// The place that a filter names.
@@ -63,9 +63,9 @@ impl Context<'_> {
         }
     }
 
-    /// The names of the fields that may be filtered by.
-    pub(super) fn names(&self, wanted: impl Fn(&crate::store::Field) -> bool) -> Vec<String> {
-        let plain = |field: &&crate::store::Field| field.kind != Kind::Custom && wanted(field);
+    /// The names of the fields that are wanted and may be known.
+    pub(super) fn names(&self, wanted: impl Fn(&Field) -> bool) -> Vec<String> {
+        let plain = |field: &&Field| field.kind != Kind::Custom && !field.secret && wanted(field);
         self.schema.fields().iter().filter(plain).map(|field| field.name.to_string()).collect()
     }
 
@@ -82,7 +82,9 @@ impl Context<'_> {
             .index_of(name)
             .or_else(|| self.index_of(&camel_case(name)))
             .or_else(|| self.reference(name))?;
-        (self.schema.field(index).kind != Kind::Custom).then(|| Path::field(index))
+        let field = self.schema.field(index);
+        // A secret that could be filtered or sorted by could be found out bit by bit.
+        (field.kind != Kind::Custom && !field.secret).then(|| Path::field(index))
     }
 
     fn index_of(&self, name: &str) -> Option<FieldIndex> {

@@ -112,7 +112,11 @@ impl Context<'_> {
             Operator::Contains => Ok(Filter::Contains(path.clone(), one()?.to_owned())),
             Operator::StartsWith => Ok(Filter::StartsWith(path.clone(), one()?.to_owned())),
             Operator::Compare(comparison) => {
-                let value = self.value(&path, one()?)?;
+                // A bound need not be a whole address or country: `email[gte]=m`.
+                let value = match self.schema.field(path.field).reading {
+                    Some(_) => Value::Text(one()?.to_owned()),
+                    None => self.value(&path, one()?)?,
+                };
                 Ok(Filter::Compare(path, comparison, value))
             }
             Operator::Any | Operator::In => {

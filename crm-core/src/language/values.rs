@@ -5,12 +5,18 @@ use rust_decimal::Decimal;
 
 use super::Context;
 use super::fields::{Fault, meant};
-use crate::store::{Kind, Path, Value};
+use crate::error::{Error, FieldError};
+use crate::store::{Kind, Path, Reading, Value};
 
 impl Context<'_> {
     /// The value that `text` means for what is at `path`; of a list, one element.
     pub(super) fn value(&self, path: &Path, text: &str) -> Result<Value, Fault> {
         let kind = path.kind(self.schema).element();
+        if let (None, Some(Reading { read, .. })) =
+            (&path.custom, self.schema.field(path.field).reading)
+        {
+            return read(text).map(Value::Text).map_err(|error| unread(path, self, &error));
+        }
         let expected = match kind {
             Kind::Bool => match &*text.to_ascii_lowercase() {
                 "true" | "1" => return Ok(Value::Bool(true)),
@@ -89,6 +95,15 @@ pub(super) fn shown(text: &str) -> String {
 fn invalid(path: &Path, context: &Context<'_>, expected: &str, text: &str) -> Fault {
     let name = path.name(context.schema);
     Fault::new("INVALID_VALUE", format!("{name} expects {expected}, got {}", shown(text)))
+}
+
+fn unread(path: &Path, context: &Context<'_>, error: &Error) -> Fault {
+    let name = path.name(context.schema);
+    let message = match error {
+        Error::Invalid(faults) => faults.first().map_or("", |FieldError { message, .. }| message),
+        _ => "expected another value",
+    };
+    Fault::new("INVALID_VALUE", format!("{name}: {message}"))
 }
 
 fn decimal(text: &str) -> Option<Decimal> {

@@ -84,7 +84,27 @@ pub struct Field {
     /// The codes that it can hold, where the type knows them: a filter naming another one is
     /// refused. Kinds [`Kind::Code`] and [`Kind::Codes`] only. The store does not enforce it.
     pub choices: Option<&'static [&'static str]>,
+    /// How a value that a person wrote becomes the one that is stored, where the type has rules
+    /// for that: a country's name becomes its code. The store does not use it.
+    pub reading: Option<Reading>,
 }
+
+/// See [`Field::reading`]. Part of how requests are read, not of what is stored, so any two are
+/// equal.
+#[derive(Debug, Clone, Copy)]
+pub struct Reading {
+    /// Reads what was written; an error says what was expected.
+    pub read: fn(&str) -> Result<String>,
+    /// A value that it takes.
+    pub example: &'static str,
+}
+
+impl PartialEq for Reading {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+impl Eq for Reading {}
 
 impl Field {
     /// A field that is optional and neither filterable, sortable nor searchable.
@@ -99,6 +119,7 @@ impl Field {
             references: None,
             secret: false,
             choices: None,
+            reading: None,
         }
     }
 
@@ -148,6 +169,13 @@ impl Field {
     #[must_use]
     pub fn choices(mut self, choices: impl Into<Option<&'static [&'static str]>>) -> Self {
         self.choices = choices.into();
+        self
+    }
+
+    /// Reads what people write in this way.
+    #[must_use]
+    pub fn reading(mut self, reading: impl Into<Option<Reading>>) -> Self {
+        self.reading = reading.into();
         self
     }
 
@@ -337,6 +365,9 @@ impl SchemaBuilder {
             }
             if field.choices.is_some() && field.kind.element() != Kind::Code {
                 return fault(format!("field {} is no code and has no choices", field.name));
+            }
+            if field.reading.is_some() && !matches!(field.kind, Kind::Text | Kind::Code) {
+                return fault(format!("field {} is no text and cannot be read as one", field.name));
             }
             if matches!(field.kind, Kind::Decimal { scale } if scale > 6) {
                 return fault(format!("field {} has more than 6 decimals", field.name));

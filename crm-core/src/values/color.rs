@@ -40,7 +40,7 @@ impl Color {
     }
 }
 
-string_value!(Color, Code);
+string_value!(Color, Code, "#ff8800");
 
 #[cfg(test)]
 mod tests {

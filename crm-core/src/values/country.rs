@@ -89,7 +89,7 @@ impl Country {
     }
 }
 
-string_value!(Country, Code);
+string_value!(Country, Code, "DE");
 
 impl fmt::Debug for Country {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -68,7 +68,7 @@ impl Currency {
     }
 }
 
-string_value!(Currency, Code);
+string_value!(Currency, Code, "EUR");
 
 impl fmt::Debug for Currency {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

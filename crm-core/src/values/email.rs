@@ -51,7 +51,7 @@ impl Email {
     }
 }
 
-string_value!(Email, Text);
+string_value!(Email, Text, "ann@example.com");
 
 impl PartialEq for Email {
     fn eq(&self, other: &Self) -> bool {

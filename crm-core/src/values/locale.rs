@@ -36,7 +36,7 @@ impl Locale {
     }
 }
 
-string_value!(Locale, Code);
+string_value!(Locale, Code, "de-AT");
 
 // language ["-" script] ["-" region] *("-" variant) *("-" extension), in this order.
 fn read(text: &str) -> Option<String> {

@@ -45,9 +45,13 @@ pub use web_url::WebUrl;
 /// What every value here has in common: it is stored, shown and sent as a string, and read from
 /// one by its `parse`. The type brings `as_str`, `parse` and `from_stored`.
 macro_rules! string_value {
-    ($type:ident, $kind:ident) => {
+    ($type:ident, $kind:ident, $example:literal) => {
         impl crate::entity::FieldType for $type {
             const KIND: crate::store::Kind = crate::store::Kind::$kind;
+            const READING: Option<crate::store::Reading> = Some(crate::store::Reading {
+                read: |text| Self::parse("", text).map(|value| value.as_str().to_owned()),
+                example: $example,
+            });
             type Plain = Self;
             fn into_value(self) -> crate::store::Value {
                 crate::store::Value::Text(self.as_str().to_owned())
@@ -110,12 +114,12 @@ mod tests {
 
     macro_rules! holds_what_it_parsed {
         ($($type:ident),*) => {$(
-            paste_free($type::parse, |v: &$type| v.as_str().to_owned());
+            survives($type::parse, |v: &$type| v.as_str().to_owned());
         )*};
     }
 
     // A value that was accepted is accepted again as it is, and survives storing and JSON.
-    fn paste_free<T>(parse: fn(&str, &str) -> crate::Result<T>, show: fn(&T) -> String)
+    fn survives<T>(parse: fn(&str, &str) -> crate::Result<T>, show: fn(&T) -> String)
     where
         T: FieldType + PartialEq + std::fmt::Debug + serde::Serialize + serde::de::DeserializeOwned,
     {
@@ -134,6 +138,8 @@ mod tests {
             "#ABC",
             "#A1b2C3",
         ];
+        let reading = T::READING.unwrap();
+        assert_eq!((reading.read)(reading.example).unwrap(), reading.example);
         let mut accepted = 0;
         for sample in samples {
             let Ok(value) = parse("field", sample) else { continue };

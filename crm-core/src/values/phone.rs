@@ -70,7 +70,7 @@ impl Phone {
     }
 }
 
-string_value!(Phone, Text);
+string_value!(Phone, Text, "+4930901820");
 
 fn fault_of(typed: &str) -> Option<&'static str> {
     let digits = typed.chars().filter(char::is_ascii_digit).count();

@@ -60,7 +60,7 @@ impl TimeZone {
     }
 }
 
-string_value!(TimeZone, Code);
+string_value!(TimeZone, Code, "Europe/Berlin");
 
 impl Default for TimeZone {
     fn default() -> Self {

@@ -35,7 +35,7 @@ impl WebUrl {
     }
 }
 
-string_value!(WebUrl, Text);
+string_value!(WebUrl, Text, "https://example.com");
 
 fn read(text: &str) -> Result<String, &'static str> {
     if text.is_empty() || text.contains(|c: char| c.is_control() || c.is_whitespace()) {

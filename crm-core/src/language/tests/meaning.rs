@@ -59,6 +59,8 @@ fn an_expression_means_the_records_it_says() {
         ("ownerId = me", "a"),
         ("owner = me", "a"),
         ("address.country = DE", "a"),
+        ("address.country = Germany", "a"),
+        ("addressCountry:(deu OR france)", "ab"),
         ("name = \"alpha, inc. grosse\"", "a"),
         ("name:alpha", "ag"),
         ("name = \"alpha*\"", "a"),
@@ -120,6 +122,9 @@ fn parameters_mean_the_records_they_say() {
         ("created_at[gte]=2026-02-20T09:30:00 01:00", "bg"),
         ("closesOn=2026-03-01", "a"),
         ("address.country=DE,FR", "ab"),
+        ("addressCountry=Germany,fra", "ab"),
+        ("addressCountry[startsWith]=D", "a"),
+        ("addressCountry[gte]=E", "b"),
         ("name=alpha\\, inc. größe", "a"),
         ("name=\"alpha, inc. größe\"", "a"),
         ("name[eq]=alpha, inc. größe", "a"),
@@ -209,6 +214,7 @@ fn every_described_parameter_is_taken_with_its_example_and_suffixes() {
     let named = |name: &str| described.iter().find(|parameter| parameter.name == name);
     assert_eq!(named("status").unwrap().choices.unwrap().len(), 4);
     assert!(named("memo").is_none());
+    assert!(named("tokenHash").is_none());
     assert!(named("search").is_some());
     assert_eq!(named("order").unwrap().kind, Kind::Code);
     assert_eq!(named("order[eq]").unwrap().kind, Kind::Int);

@@ -12,12 +12,14 @@ mod properties;
 mod refusals;
 
 use super::*;
+use crate::entity::FieldType;
 use crate::error::{Error, FieldError};
 use crate::store::evaluate::{Lookup, Row, matches};
 use crate::store::{
     Cursor, Deleted, Field, Owners, Path, Query, Record, Scoping, Value, Window, system,
 };
 use crate::tenants::TenantId;
+use crate::values::Country;
 
 const OWNER: Uuid = Uuid::from_u128(0x77);
 const VIP: Uuid = Uuid::from_u128(0x88);
@@ -38,7 +40,8 @@ static DEALS: LazyLock<Arc<Schema>> = LazyLock::new(|| {
         .field(Field::new("keywords", Kind::Codes).filterable())
         .field(Field::new("tags", Kind::Uuids).filterable())
         .field(Field::new("closesOn", Kind::Date).filterable().sortable())
-        .field(Field::new("addressCountry", Kind::Code).filterable())
+        .field(Field::new("addressCountry", Kind::Code).filterable().reading(Country::READING))
+        .field(Field::new("tokenHash", Kind::Code).filterable().sortable().secret())
         .field(Field::new("memo", Kind::Text))
         .field(Field::new("order", Kind::Int).filterable())
         .field(Field::new("customFields", Kind::Custom).filterable())
