@@ -1,27 +1,43 @@
-//! Prints the statements that make the table of a record type, for its migration:
+//! Prints the statements that make the tables of record types, for their migration:
 //!
 //! ```text
-//! cargo run -p crm-store-postgres --example table_sql -- customers
+//! cargo run -p crm-store-postgres --example table_sql -- customers deals
+//! cargo run -p crm-store-postgres --example table_sql -- --all
 //! ```
 
+use std::process::ExitCode;
+
 use crm_core::store::Catalogue;
-use crm_store_postgres::tables::create_table_sql;
+use crm_store_postgres::tables::{create_record_tables_sql, create_table_sql};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for developers")]
-fn main() -> std::process::ExitCode {
-    let catalogue = Catalogue::default();
-    let mut names = std::env::args().skip(1).peekable();
-    if names.peek().is_none() {
-        eprintln!("expected the names of record types");
-        return std::process::ExitCode::FAILURE;
+fn main() -> ExitCode {
+    match statements(&Catalogue::default(), std::env::args().skip(1).collect()) {
+        Ok(statements) => {
+            println!("{};", statements.join(";\n\n"));
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("{error}");
+            ExitCode::FAILURE
+        }
     }
+}
+
+fn statements(catalogue: &Catalogue, names: Vec<String>) -> Result<Vec<String>, String> {
+    if names.is_empty() {
+        return Err("expected the names of record types, or --all".to_owned());
+    }
+    if names == ["--all"] {
+        return Ok(create_record_tables_sql(catalogue));
+    }
+    let mut statements = Vec::new();
     for name in names {
-        let Some(schema) = catalogue.get(&name) else {
+        let schema = catalogue.get(&name).ok_or_else(|| {
             let known: Vec<&str> = catalogue.iter().map(|schema| schema.name()).collect();
-            eprintln!("there is no record type {name}; expected one of {}", known.join(", "));
-            return std::process::ExitCode::FAILURE;
-        };
-        println!("{};", create_table_sql(schema, &catalogue).join(";\n\n"));
+            format!("there is no record type {name}; expected one of {}", known.join(", "))
+        })?;
+        statements.extend(create_table_sql(schema, catalogue));
     }
-    std::process::ExitCode::SUCCESS
+    Ok(statements)
 }

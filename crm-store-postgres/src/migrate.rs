@@ -6,7 +6,7 @@
 
 use crm_core::{Error, Result};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Connection, PgConnection, Row, SqlSafeStr};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqlSafeStr};
 
 use crate::connection::store_error;
 use crate::roles;
@@ -14,6 +14,10 @@ use crate::roles;
 /// All migrations, in order: what they are for, and their statements.
 const MIGRATIONS: &[(&str, &str)] =
     &[("counts and counters", include_str!("../migrations/0001_counts_and_counters.sql"))];
+
+// Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it
+// may be building an index.
+const LOCK: i64 = 0x6372_6d20_6d69_6772;
 
 /// The version of a database, against what this build knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +120,8 @@ async fn migrate_on(
     connection: &mut PgConnection,
     migrations: &'static [(&'static str, &'static str)],
 ) -> Result<MigrationState> {
+    let set_up = format!("SET search_path = public; SELECT pg_advisory_lock({LOCK})");
+    run(connection, set_up).await?;
     let before = state_with(connection, migrations).await?;
     match &before {
         MigrationState::Current { .. } => return Ok(before),
@@ -125,17 +131,20 @@ async fn migrate_on(
         }
     }
     roles::ensure(connection).await?;
-    // Rather give up than hold up every request behind a lock that does not come.
-    sqlx::raw_sql("SET search_path = public; SET lock_timeout = '60s'")
-        .execute(&mut *connection)
-        .await
-        .map_err(store_error)?;
-    let migrator = Migrator::with_migrations(known(migrations).collect());
+    // Rather give up than hold up every request behind a lock on a table that does not come.
+    run(connection, "SET lock_timeout = '60s'".to_owned()).await?;
+    let mut migrator = Migrator::with_migrations(known(migrations).collect());
     migrator
+        .set_locking(false)
         .run_direct(None, connection, false)
         .await
         .map_err(|error| Error::internal(format!("cannot migrate: {error}")))?;
     Ok(before)
+}
+
+async fn run(connection: &mut PgConnection, statements: String) -> Result<()> {
+    let ran = sqlx::raw_sql(AssertSqlSafe(statements)).execute(connection).await;
+    ran.map(drop).map_err(store_error)
 }
 
 async fn state_with(

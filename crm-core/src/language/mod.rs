@@ -4,7 +4,7 @@
 //! There are two ways to say which records are meant. Parameters, for what a screen asks
 //! (`status=active,paused&value[gte]=1000`), are read by [`parse_list`]; an AIP-160 expression,
 //! for what they cannot say (`status = active AND (value >= 1000 OR tags:vip)`), by
-//! [`parse_expression`]. Both know fields only from the [`Schema`](crate::store::Schema) and
+//! [`parse_expression`]. Both know fields only from the [`Schema`] and
 //! the tenant's [`Custom`] fields, read values by the field's kind, and refuse what they do not
 //! know: a filter that is half understood must never widen what a bulk deletion reaches.
 //!

@@ -14,14 +14,20 @@ pub fn create_table_sql(schema: &Schema, catalogue: &Catalogue) -> Vec<String> {
     statements
 }
 
-/// The statements that make the tables of all record types, and those that every installation
-/// has besides. For tests and trials: an installation is migrated.
-pub fn create_tables_sql(catalogue: &Catalogue) -> Vec<String> {
-    let mut tables = support_tables();
-    tables.extend(catalogue.iter().map(|schema| Table::of(schema, catalogue)));
-    // References last: types may refer to each other in a ring.
+/// The statements that make the tables of several record types, references last: they may refer
+/// to each other in a ring.
+pub fn create_record_tables_sql(catalogue: &Catalogue) -> Vec<String> {
+    let tables: Vec<Table> = catalogue.iter().map(|schema| Table::of(schema, catalogue)).collect();
     let created = tables.iter().flat_map(Table::create);
     created.chain(tables.iter().flat_map(Table::refer)).collect()
+}
+
+/// Those, and the statements that make the tables that every installation has besides. For tests
+/// and trials: an installation is migrated.
+pub fn create_tables_sql(catalogue: &Catalogue) -> Vec<String> {
+    let mut statements: Vec<String> = support_tables().iter().flat_map(Table::create).collect();
+    statements.extend(create_record_tables_sql(catalogue));
+    statements
 }
 
 /// The name of the policy that keeps tenants apart.

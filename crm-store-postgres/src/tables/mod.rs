@@ -22,7 +22,7 @@ pub(crate) mod tests;
 use crm_core::store::{Catalogue, Field, Kind, Schema, Scoping};
 
 pub(crate) use ddl::{SYSTEM_POLICY, TENANT_POLICY};
-pub use ddl::{create_table_sql, create_tables_sql};
+pub use ddl::{create_record_tables_sql, create_table_sql, create_tables_sql};
 use names::{SEARCH_TEXT, TENANT, TERMS, compared_column};
 
 /// The tenant that a statement has said it works for; nobody's where it has said nothing.
