@@ -24,6 +24,21 @@ const GRACE: Duration = Duration::from_secs(1);
 
 /// How to reach a database, and as whom.
 ///
+/// The least that works is one user that owns the database and may create roles: it migrates, and
+/// what it serves it serves under the two roles. Better is a second user that owns nothing:
+///
+/// ```sql
+/// CREATE ROLE crm_app NOLOGIN;
+/// CREATE ROLE crm_system NOLOGIN;
+/// CREATE ROLE crm_owner LOGIN PASSWORD '…' IN ROLE crm_app, crm_system; -- migrates
+/// CREATE ROLE crm LOGIN NOINHERIT PASSWORD '…' IN ROLE crm_app, crm_system; -- serves
+/// CREATE DATABASE crm OWNER crm_owner TEMPLATE template0 ENCODING UTF8;
+/// ```
+///
+/// `NOINHERIT` makes a connection that has not taken its role one that may read nothing. A pooler
+/// in between must leave a connection to its client for the whole session: in transaction mode
+/// the role would be another client's.
+///
 /// ```
 /// use crm_store_postgres::PostgresOptions;
 ///

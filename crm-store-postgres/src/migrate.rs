@@ -293,4 +293,26 @@ mod tests {
         sqlx::raw_sql("SET ROLE crm_app").execute(&mut connection).await.unwrap();
         assert!(migration_state(&mut connection).await.unwrap().is_current());
     }
+
+    #[tokio::test]
+    async fn an_owner_without_any_other_right_migrates_where_the_roles_exist() {
+        let database = TestDatabase::empty().await.unwrap();
+        let owner = format!("crm_test_plain_{}", std::process::id());
+        let superuser_url = database.superuser_url();
+        let mut superuser = PgConnection::connect(&superuser_url).await.unwrap();
+        let name = database.name();
+        let set_up = format!(
+            "CREATE ROLE {owner} LOGIN PASSWORD 'crm_test' IN ROLE crm_app, crm_system;
+             ALTER DATABASE {name} OWNER TO {owner}"
+        );
+        run(&mut superuser, set_up).await.unwrap();
+        let url = database.owner_url().replace("crm_test_owner:", &format!("{owner}:"));
+        migrate(&url).await.unwrap();
+        assert!(state(&database, MIGRATIONS).await.is_current());
+        let tear_down = format!(
+            "ALTER DATABASE {name} OWNER TO crm_test_owner; DROP OWNED BY {owner} CASCADE;
+             DROP ROLE {owner}"
+        );
+        run(&mut superuser, tear_down).await.unwrap();
+    }
 }
