@@ -23,7 +23,7 @@ use crate::tenants::TenantId;
 /// A struct that is stored as a record. Implemented by `#[derive(Entity)]` only.
 pub trait Entity: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
     /// The plural name in snake case: table, path and permission resource.
-    const NAME: &'static str;
+    const ENTITY: &'static str;
     /// What a caller gives to create one: all fields that are not the library's own to set.
     type Draft: Draft<Self>;
     /// What a caller gives to change one: each of those fields kept, cleared or set.
@@ -89,7 +89,7 @@ impl<E: Entity> SystemFields<E> {
 }
 
 /// What creates an entity. Generated: `CustomerDraft` for `Customer`.
-pub trait Draft<E: Entity>: Clone + Debug + Send + 'static {
+pub trait Draft<E: Entity>: Clone + Debug + Send + Sync + 'static {
     /// A new entity with these fields, and computed ones at their defaults.
     fn into_entity(self, system: SystemFields<E>) -> E;
     /// Puts these fields in place of an entity's; computed ones stay.
@@ -97,7 +97,7 @@ pub trait Draft<E: Entity>: Clone + Debug + Send + 'static {
 }
 
 /// What changes an entity. Generated: `CustomerPatch` for `Customer`.
-pub trait Patch<E: Entity>: Clone + Debug + Default + Send + 'static {
+pub trait Patch<E: Entity>: Clone + Debug + Default + Send + Sync + 'static {
     /// Makes the changes.
     fn apply(self, entity: &mut E);
 }

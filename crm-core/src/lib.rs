@@ -4,19 +4,28 @@
 extern crate self as crm_core;
 
 pub mod access;
+pub mod audit;
+pub mod auth;
 mod clock;
+mod crm;
+pub mod custom_fields;
+pub mod customers;
 #[cfg(doctest)]
 mod derive_refusals;
 #[doc(hidden)]
 pub mod derive_support;
 pub mod entity;
 mod error;
+pub mod events;
 mod id;
 pub mod language;
 mod near;
 pub mod ports;
+mod records;
 pub mod store;
+pub mod tags;
 pub mod tenants;
+pub mod users;
 pub mod values;
 
 /// Makes a struct with named fields an [`Entity`](trait@Entity): a record type with its schema,
@@ -142,8 +151,10 @@ pub use crm_core_derive::Entity;
 pub use crm_core_derive::Choice;
 
 pub use clock::{Clock, ManualClock, SystemClock};
+pub use crm::{Crm, CrmBuilder, TenantCrm, catalogue};
 pub use entity::{
     Change, Choice, Draft, Entity, FieldOf, Find, OrderBy, Patch, SystemFields, Where,
 };
 pub use error::{Error, Faults, FieldError, Rejection, Result};
 pub use id::{Id, Random, SeededRandom, SystemRandom};
+pub use records::{Records, Rules};

@@ -260,7 +260,7 @@ fn a_patch_keeps_clears_or_sets() {
 #[test]
 fn the_schema_is_as_declared() {
     let schema = Sample::schema();
-    assert_eq!((schema.name(), Sample::NAME), ("samples", "samples"));
+    assert_eq!((schema.name(), Sample::ENTITY), ("samples", "samples"));
     assert_eq!(schema.scoping(), Scoping::Tenant);
     let said: Vec<String> = schema.fields().iter().map(said).collect();
     let expected = [

@@ -175,7 +175,7 @@ fn entity(declaration: &Declaration) -> TokenStream {
     quote! {
         #[automatically_derived]
         impl ::crm_core::entity::Entity for #ident {
-            const NAME: &'static str = #name;
+            const ENTITY: &'static str = #name;
             type Draft = #draft;
             type Patch = #patch;
 

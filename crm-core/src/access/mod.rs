@@ -1,5 +1,19 @@
 //! Who may do what, to which records.
+//!
+//! An [`Actor`] holds [`Grants`]: permissions, each with a [`Reach`]. Services ask for a
+//! permission by action, with the record, never for a role by name; [`scoping`] is the one place
+//! that turns a reach into a filter, so that lists, counts, sums and writes all mean the same
+//! records. Nothing outside it may build a scoped request for an actor.
 
+mod actor;
+mod grants;
 mod permission;
+mod resources;
+mod roles;
+pub(crate) mod scoping;
 
+pub use actor::{Actor, Origin};
+pub use grants::{Grants, Scopes};
 pub use permission::{Permission, Reach};
+pub use resources::{Class, RESOURCES, Resource, permissions};
+pub use roles::{BuiltIn, Role};

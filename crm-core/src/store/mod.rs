@@ -29,7 +29,8 @@ pub use filter::{Comparison, CustomKey, Filter, MAX_DEPTH, MAX_TERMS, MAX_VALUES
 pub use query::{Cursor, Deleted, MAX_LIMIT, MAX_SORTS, Page, Query, Sort, Window};
 pub use record::Record;
 pub use schema::{
-    Catalogue, Field, FieldIndex, Index, Owners, Reading, Schema, SchemaBuilder, Scoping, UniqueKey, system,
+    Catalogue, Field, FieldIndex, Index, Owners, Reading, Schema, SchemaBuilder, Scoping,
+    UniqueKey, system,
 };
 pub use scoped::{Scope, Scoped};
 pub use text::{fold, storable, trigrams, words};

@@ -1,10 +1,138 @@
-//! Tenants: the unit of isolation.
+//! Tenants: the unit of isolation, and the work of the installation across them.
 
+mod system;
+
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+pub use system::System;
+
+use crate::crm::Crm;
+use crate::error::{Error, Faults, Result};
 use crate::id::Id;
+use crate::store::{Deleted, Filter, Path, Query, Value, Window, system as fields};
+use crate::values::{Currency, Locale, Multiline, TimeZone, required_text};
+use crate::{Choice, Entity};
 
 /// The identifier of a tenant.
 pub type TenantId = Id<Tenant>;
 
-/// A tenant.
-#[derive(Debug)]
-pub struct Tenant;
+/// Whether a tenant's people may work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Choice)]
+pub enum TenantStatus {
+    /// They may.
+    #[default]
+    Active,
+    /// Nobody may until the installation's operator lifts it.
+    Suspended,
+}
+
+/// An organisation whose records nobody else sees.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "tenants", global, owners(nobody))]
+pub struct Tenant {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// What it is called.
+    #[entity(filter, sort, search)]
+    pub name: String,
+    /// Its domain on the internet.
+    #[entity(filter)]
+    pub domain: Option<String>,
+    /// The language and customs of its people (BCP 47); `en` where none is given.
+    #[entity(code)]
+    pub locale: Option<String>,
+    /// Where its days begin (IANA); UTC where none is given.
+    #[entity(code)]
+    pub time_zone: Option<String>,
+    /// What it counts its money in (ISO 4217); none where none is given.
+    #[entity(code)]
+    pub currency: Option<String>,
+    /// Whether its people may work.
+    #[entity(computed, filter)]
+    pub status: TenantStatus,
+}
+
+impl Tenant {
+    /// Where its days begin.
+    pub fn zone(&self) -> TimeZone {
+        self.time_zone
+            .as_deref()
+            .and_then(|zone| TimeZone::parse("timeZone", zone).ok())
+            .unwrap_or_default()
+    }
+
+    pub(crate) fn check(&mut self) -> Result<()> {
+        let mut faults = Faults::default();
+        let name = required_text("name", &self.name, 200, Multiline::No);
+        if let Some(name) = faults.absorb(name)? {
+            self.name = name;
+        }
+        if let Some(zone) = &self.time_zone
+            && let Some(zone) = faults.absorb(TimeZone::parse("timeZone", zone))?
+        {
+            self.time_zone = Some(zone.as_str().to_owned());
+        }
+        if let Some(locale) = &self.locale
+            && let Some(locale) = faults.absorb(Locale::parse("locale", locale))?
+        {
+            self.locale = Some(locale.as_str().to_owned());
+        }
+        if let Some(currency) = &self.currency
+            && let Some(currency) = faults.absorb(Currency::parse("currency", currency))?
+        {
+            self.currency = Some(currency.as_str().to_owned());
+        }
+        faults.into_result()
+    }
+}
+
+/// How long a tenant's settings are remembered. Another instance's change is seen after that.
+const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
+/// How many tenants are remembered at once.
+const MOST: usize = 10_000;
+
+/// Tenants that were read lately: settings are asked for far more often than they change.
+#[derive(Debug, Default)]
+pub(crate) struct TenantCache(RwLock<Known>);
+
+type Known = HashMap<TenantId, (DateTime<Utc>, Arc<Tenant>)>;
+
+impl TenantCache {
+    /// The tenant.
+    pub(crate) async fn get(&self, crm: &Crm, id: TenantId) -> Result<Arc<Tenant>> {
+        let now = crm.clock().now();
+        if let Some((read, tenant)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id)
+            && now - *read < REMEMBERED
+        {
+            return Ok(Arc::clone(tenant));
+        }
+        let tenant = Arc::new(load(crm, id).await?);
+        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if known.len() >= MOST {
+            known.clear();
+        }
+        known.insert(id, (now, Arc::clone(&tenant)));
+        Ok(tenant)
+    }
+}
+
+pub(crate) async fn load(crm: &Crm, id: TenantId) -> Result<Tenant> {
+    let query = Query::new(Tenant::schema().clone())
+        .filter(Filter::In(Path::field(fields::ID), vec![Value::Uuid(id.uuid())]))?
+        .window(Window::Page { offset: 0, limit: 1 })?
+        .deleted(Deleted::Exclude);
+    let found = crm.system_query(query).await?.items.into_iter().next();
+    let record = found.ok_or_else(|| Error::not_found(Tenant::ENTITY, id))?;
+    Tenant::from_values(record.into_values())
+}

@@ -1,0 +1,143 @@
+//! Who asks.
+
+use std::sync::Arc;
+
+use super::grants::{Grants, Scopes};
+use super::permission::{Permission, Reach};
+use super::roles::Role;
+use crate::error::{Error, Result};
+use crate::tenants::TenantId;
+use crate::users::UserId;
+
+/// Somebody in a tenant, with what they may do. A host makes one from its own authentication, or
+/// takes the one that [`crate::auth`] gives for a session.
+///
+/// ```
+/// use crm_core::Id;
+/// use crm_core::access::{Actor, BuiltIn, Permission, Reach};
+/// # use crm_core::{Random, SystemRandom, SystemClock, Clock};
+/// # let (tenant, user) = (SystemRandom.uuid(SystemClock.now()).into(), SystemRandom.uuid(SystemClock.now()).into());
+///
+/// let actor = Actor::new(tenant, user).with_role(BuiltIn::SalesRep);
+/// assert_eq!(actor.reach(&Permission::of("customers", "read")), Some(Reach::Assigned));
+/// assert!(actor.reach(&Permission::of("customers", "delete")).is_none());
+/// ```
+#[derive(Debug, Clone)]
+pub struct Actor {
+    tenant: TenantId,
+    user: UserId,
+    grants: Arc<Grants>,
+    team: Arc<[UserId]>,
+    scopes: Option<Arc<Scopes>>,
+    origin: Origin,
+}
+
+/// Where a request came from, for the audit log.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Origin {
+    /// The identifier of the request.
+    pub request: Option<String>,
+    /// The address of the client.
+    pub address: Option<String>,
+}
+
+impl Actor {
+    /// A user in a tenant who may do nothing yet.
+    pub fn new(tenant: TenantId, user: UserId) -> Self {
+        Self {
+            tenant,
+            user,
+            grants: Arc::default(),
+            team: Arc::new([]),
+            scopes: None,
+            origin: Origin::default(),
+        }
+    }
+
+    /// With what a role may do, on top of what was given before.
+    #[must_use]
+    pub fn with_role(self, role: impl Into<Role>) -> Self {
+        let role = role.into();
+        self.with_grants(role.grants())
+    }
+
+    /// With these grants, on top of what was given before.
+    #[must_use]
+    pub fn with_grants(mut self, grants: &Grants) -> Self {
+        Arc::make_mut(&mut self.grants).merge(grants);
+        self
+    }
+
+    /// With grants that are shared between requests, in place of what was given before.
+    #[must_use]
+    pub fn with_shared_grants(mut self, grants: Arc<Grants>) -> Self {
+        self.grants = grants;
+        self
+    }
+
+    /// Managing a team of these users: what [`Reach::Team`] means.
+    #[must_use]
+    pub fn with_team(mut self, team: impl Into<Arc<[UserId]>>) -> Self {
+        self.team = team.into();
+        self
+    }
+
+    /// Limited to these scopes.
+    #[must_use]
+    pub fn with_scopes(mut self, scopes: Scopes) -> Self {
+        self.scopes = Some(Arc::new(scopes));
+        self
+    }
+
+    /// Asking from this place.
+    #[must_use]
+    pub fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// The tenant.
+    pub fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// The user.
+    pub fn user(&self) -> UserId {
+        self.user
+    }
+
+    /// The users of the teams that the user manages, without the user.
+    pub fn team(&self) -> &[UserId] {
+        &self.team
+    }
+
+    /// Where the request came from.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// What is held, before scopes narrow it.
+    pub fn grants(&self) -> &Grants {
+        &self.grants
+    }
+
+    /// The reach at which a permission is held within the scopes, if it is.
+    pub fn reach(&self, permission: &Permission) -> Option<Reach> {
+        if self.scopes.as_ref().is_some_and(|scopes| !scopes.allow(permission)) {
+            return None;
+        }
+        self.grants.reach(permission)
+    }
+
+    /// The reach at which a permission is held.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] where it is not.
+    pub fn require(&self, permission: &Permission) -> Result<Reach> {
+        self.reach(permission).ok_or_else(|| Error::Forbidden {
+            permission: permission.clone(),
+            held: None,
+            needed: Reach::Assigned,
+        })
+    }
+}

@@ -1,0 +1,45 @@
+//! What a password must be, and how secrets are made and kept.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+use crate::id::Random;
+
+/// The fewest characters of a password (NIST SP 800-63B asks for at least 8).
+pub(super) const SHORTEST: usize = 8;
+/// The most, so that hashing one stays cheap to bound.
+pub(super) const LONGEST: usize = 256;
+
+/// Refuses passwords that are too short, too long or no text; composition is not asked for.
+///
+/// # Errors
+/// [`Error::Invalid`] naming `field`.
+pub fn check_password(field: &str, password: &str) -> Result<()> {
+    let length = password.chars().count();
+    if length < SHORTEST {
+        let message = format!("expected at least {SHORTEST} characters, got {length}");
+        return Err(Error::invalid(field, "TOO_SHORT", message));
+    }
+    if length > LONGEST {
+        let message = format!("expected at most {LONGEST} characters, got {length}");
+        return Err(Error::invalid(field, "TOO_LONG", message));
+    }
+    if password.contains('\0') {
+        return Err(Error::invalid(field, "INVALID_TEXT", "must not contain a NUL character"));
+    }
+    Ok(())
+}
+
+/// A secret of 256 bits, as text.
+pub(crate) fn secret(random: &dyn Random) -> String {
+    let mut bytes = [0; 32];
+    random.fill(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What is kept of a secret. A plain hash suffices: nobody guesses 256 random bits.
+pub(crate) fn fingerprint(secret: &str) -> String {
+    URL_SAFE_NO_PAD.encode(Sha256::digest(secret.as_bytes()))
+}

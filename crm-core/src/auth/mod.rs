@@ -1,0 +1,28 @@
+//! Signing up, signing in, and the sessions that follow, for hosts that let this library keep
+//! their users.
+//!
+//! Access tokens are a host's business; what is kept here is the session behind them and the
+//! refresh tokens that prolong it: random, stored as a hash only, each good for one use. A second
+//! use of a spent one means that somebody else has it, and ends the session (RFC 9700, 4.14.2).
+
+mod credentials;
+mod sessions;
+mod sign_in;
+mod sign_up;
+
+pub use credentials::check_password;
+pub use sessions::{RefreshToken, Session};
+pub use sign_in::{Membership, SignIn, SignedIn};
+pub use sign_up::SignUp;
+
+use crate::crm::Crm;
+
+/// The service of users and their sessions.
+#[derive(Debug, Clone)]
+pub struct Auth(Crm);
+
+impl Auth {
+    pub(crate) fn new(crm: Crm) -> Self {
+        Self(crm)
+    }
+}

@@ -1,0 +1,246 @@
+//! Sessions: refreshed, ended, and ended for good when a spent token turns up again.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::credentials::{fingerprint, secret};
+use super::{Auth, SignedIn};
+use crate::Entity;
+use crate::access::Origin;
+use crate::entity::{Find, Where};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::records::Unit;
+use crate::store::{Filter, Path, Value, system};
+use crate::tenants::TenantId;
+use crate::users::UserId;
+
+/// How long a session lasts without being refreshed.
+const LASTS: TimeDelta = TimeDelta::days(30);
+/// How long where the user asked to be remembered.
+const LASTS_REMEMBERED: TimeDelta = TimeDelta::days(90);
+
+/// A time for which a user is signed in on a device.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "sessions", global, owners(nobody), no_default_draft)]
+pub struct Session {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version.
+    pub version: i64,
+    /// When the user signed in.
+    pub created_at: DateTime<Utc>,
+    /// When it was last refreshed.
+    pub updated_at: DateTime<Utc>,
+    /// Never.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Whose it is.
+    #[entity(filter, references = "users")]
+    pub user: UserId,
+    /// The tenant that is worked in; none where the user has none yet.
+    #[entity(filter)]
+    pub tenant: Option<TenantId>,
+    /// Whether the user asked to be remembered.
+    pub remembered: bool,
+    /// When it ends unless refreshed before.
+    #[entity(filter)]
+    pub expires_at: DateTime<Utc>,
+    /// When it was ended.
+    #[entity(filter)]
+    pub ended_at: Option<DateTime<Utc>>,
+    /// The address that the user signed in from.
+    #[entity(code)]
+    pub address: Option<String>,
+}
+
+/// A refresh token: its hash, and whether it was spent.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "refresh_tokens", global, owners(nobody), no_default_draft)]
+#[entity(unique(name = "refresh_tokens_hash", fields(hash)))]
+pub struct RefreshToken {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version.
+    pub version: i64,
+    /// When it was given out.
+    pub created_at: DateTime<Utc>,
+    /// When it was spent.
+    pub updated_at: DateTime<Utc>,
+    /// Never.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// The session that it prolongs.
+    #[entity(filter, references = "sessions")]
+    pub session: Id<Session>,
+    /// The hash of the token.
+    #[entity(filter, code, secret)]
+    pub hash: String,
+    /// When it was spent.
+    #[entity(filter)]
+    pub spent_at: Option<DateTime<Utc>>,
+}
+
+impl Auth {
+    /// Begins a session, within a unit that others add to.
+    pub(super) fn begin(
+        &self,
+        unit: &mut Unit,
+        user: UserId,
+        tenant: Option<TenantId>,
+        remembered: bool,
+        origin: &Origin,
+    ) -> Result<(Session, String)> {
+        let system = unit.fresh::<Session>();
+        let session = Session {
+            id: system.id,
+            version: 1,
+            created_at: system.created_at,
+            updated_at: system.updated_at,
+            deleted_at: None,
+            user,
+            tenant,
+            remembered,
+            expires_at: system.created_at + lasts(remembered),
+            ended_at: None,
+            address: origin.address.clone(),
+        };
+        unit.insert_silently(session.clone())?;
+        let token = self.give_out(unit, session.id)?;
+        Ok((session, token))
+    }
+
+    /// Spends a refresh token for the next one.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] where the token is unknown, its session has ended or expired,
+    /// the user may no longer sign in, or the token was spent before; in that case the session
+    /// ends too.
+    pub async fn refresh(&self, token: &str) -> Result<SignedIn> {
+        let refused = Error::Unauthenticated("the refresh token is not valid");
+        let Some((before, session)) = self.token(token).await? else { return Err(refused) };
+        let now = self.0.clock().now();
+        if session.ended_at.is_some() || session.expires_at <= now {
+            return Err(refused);
+        }
+        if before.spent_at.is_some() {
+            self.end(session.id).await?;
+            return Err(refused);
+        }
+        let mut unit = Unit::system(&self.0, None, Some(session.user));
+        let mut after = before.clone();
+        after.spent_at = Some(now);
+        after.set_system(unit.next(&before));
+        let mut prolonged = session.clone();
+        prolonged.expires_at = now + lasts(session.remembered);
+        prolonged.set_system(unit.next(&session));
+        unit.update_silently(before, after)?;
+        unit.update_silently(session.clone(), prolonged.clone())?;
+        let next = self.give_out(&mut unit, session.id)?;
+        match unit.commit_as_system().await {
+            Ok(_) => self.describe(prolonged, next).await,
+            // Somebody else spent it at the same time: one of the two is not who it claims.
+            Err(Error::Stale { .. }) => {
+                self.end(session.id).await?;
+                Err(refused)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Ends the session of a refresh token, spent or not. An unknown token is no error: whoever
+    /// signs out twice is signed out. Answers the session that was ended, if there was one.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn sign_out(&self, token: &str) -> Result<Option<Id<Session>>> {
+        match self.token(token).await? {
+            Some((_, session)) => {
+                self.end(session.id).await?;
+                Ok(Some(session.id))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Ends a session. Ending one that has ended changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none.
+    pub async fn end(&self, id: Id<Session>) -> Result<()> {
+        for _ in 0..5 {
+            let session = self.session(id).await?;
+            if session.ended_at.is_some() {
+                return Ok(());
+            }
+            let mut unit = Unit::system(&self.0, None, Some(session.user));
+            let mut ended = session.clone();
+            ended.ended_at = Some(unit.now());
+            ended.set_system(unit.next(&session));
+            unit.update_silently(session, ended)?;
+            match unit.commit_as_system().await {
+                Ok(_) => return Ok(()),
+                Err(Error::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::Conflict {
+            code: "BUSY",
+            field: None,
+            message: "the session is being changed by others, try again".to_owned(),
+        })
+    }
+
+    /// Whether a session is still good: neither ended nor expired.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none.
+    pub async fn is_live(&self, id: Id<Session>) -> Result<bool> {
+        let session = self.session(id).await?;
+        Ok(session.ended_at.is_none() && session.expires_at > self.0.clock().now())
+    }
+
+    async fn session(&self, id: Id<Session>) -> Result<Session> {
+        let filter = Filter::In(Path::field(system::ID), vec![Value::Uuid(id.uuid())]);
+        let found = self.only::<Session>(Where::new(filter)).await?;
+        found.ok_or_else(|| Error::not_found(Session::ENTITY, id))
+    }
+
+    async fn token(&self, token: &str) -> Result<Option<(RefreshToken, Session)>> {
+        if token.len() > 256 {
+            return Ok(None);
+        }
+        let hash = RefreshToken::HASH.eq(fingerprint(token));
+        match self.only::<RefreshToken>(hash).await? {
+            Some(token) => {
+                let session = self.session(token.session).await?;
+                Ok(Some((token, session)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn give_out(&self, unit: &mut Unit, session: Id<Session>) -> Result<String> {
+        let token = secret(self.0.random());
+        let system = unit.fresh::<RefreshToken>();
+        unit.insert_silently(RefreshToken {
+            id: system.id,
+            version: 1,
+            created_at: system.created_at,
+            updated_at: system.updated_at,
+            deleted_at: None,
+            session,
+            hash: fingerprint(&token),
+            spent_at: None,
+        })?;
+        Ok(token)
+    }
+
+    /// The one live record that matches, if there is one.
+    pub(super) async fn only<E: Entity>(&self, filter: Where<E>) -> Result<Option<E>> {
+        let query = Find::all().filter(filter).page(1, 1).into_query()?;
+        let found = self.0.system_query(query).await?.items.into_iter().next();
+        found.map(|record| E::from_values(record.into_values())).transpose()
+    }
+}
+
+fn lasts(remembered: bool) -> TimeDelta {
+    if remembered { LASTS_REMEMBERED } else { LASTS }
+}

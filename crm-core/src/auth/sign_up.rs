@@ -1,0 +1,129 @@
+//! Becoming a user, and with a tenant's name also the owner of a new tenant.
+
+use super::credentials::check_password;
+use super::{Auth, SignedIn};
+use crate::access::{BuiltIn, Origin};
+use crate::entity::Draft;
+use crate::error::{Error, Faults, Result};
+use crate::records::Unit;
+use crate::tenants::{Tenant, TenantDraft, TenantId};
+use crate::users::{Member, User, UserDraft, UserId, UserStatus};
+use crate::values::{Email, Multiline, clean_text, required_text};
+use crate::{Choice, Entity};
+
+/// Who signs up.
+#[derive(Debug, Clone, Default)]
+pub struct SignUp {
+    /// The e-mail address.
+    pub email: String,
+    /// The password.
+    pub password: String,
+    /// What the user is called; the part of the address before the `@` where none is given.
+    pub name: Option<String>,
+    /// A name to sign in with instead of the address.
+    pub username: Option<String>,
+    /// The name of a tenant to make, of which the user becomes the owner.
+    pub tenant_name: Option<String>,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+impl Auth {
+    /// Makes a user, its tenant if asked for, and signs in, in one commit.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with every fault; [`Error::Conflict`] where the address or the user
+    /// name is taken.
+    pub async fn sign_up(&self, request: SignUp) -> Result<SignedIn> {
+        let (user, tenant) = self.checked(&request)?;
+        let hash = self.0.hasher()?.hash(request.password.clone()).await?;
+        let tenant_id =
+            tenant.as_ref().map(|_| TenantId::new(self.0.random().uuid(self.0.clock().now())));
+        let mut unit = Unit::system(&self.0, tenant_id, None).with_origin(request.origin.clone());
+        let mut user: User = user.into_entity(unit.fresh());
+        user.password = Some(hash);
+        user.last_login_at = Some(unit.now());
+        unit.insert(user.clone())?;
+        if let (Some(draft), Some(id)) = (tenant, tenant_id) {
+            let mut system = unit.fresh::<Tenant>();
+            system.id = id;
+            let mut tenant: Tenant = draft.into_entity(system);
+            tenant.check()?;
+            unit.insert(tenant)?;
+            unit.insert(member(&unit, &user, &[BuiltIn::Owner.code().to_owned()]))?;
+        }
+        let (session, token) = self.begin(&mut unit, user.id, tenant_id, false, &request.origin)?;
+        unit.commit_as_system().await?;
+        self.describe(session, token).await
+    }
+
+    /// Makes a user a member of a tenant, with these roles. For set-up and demonstrations; the
+    /// user must exist.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is no such user; [`Error::Conflict`] where it is a member
+    /// already.
+    pub async fn add_member(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        roles: &[BuiltIn],
+    ) -> Result<Member> {
+        let filter = crate::store::Filter::In(
+            crate::store::Path::field(crate::store::system::ID),
+            vec![crate::store::Value::Uuid(user.uuid())],
+        );
+        let found = self.only::<User>(crate::Where::new(filter)).await?;
+        let user = found.ok_or_else(|| Error::not_found(User::ENTITY, user))?;
+        let mut unit = Unit::system(&self.0, Some(tenant), None);
+        let roles: Vec<String> = roles.iter().map(|role| role.code().to_owned()).collect();
+        let member = member(&unit, &user, &roles);
+        unit.insert(member.clone())?;
+        unit.commit_as_system().await?;
+        Ok(member)
+    }
+
+    fn checked(&self, request: &SignUp) -> Result<(UserDraft, Option<TenantDraft>)> {
+        let mut faults = Faults::default();
+        let email = faults.absorb(Email::parse("email", &request.email))?;
+        faults.absorb(check_password("password", &request.password))?;
+        let name = request.name.as_deref().unwrap_or_default();
+        let name = faults.absorb(clean_text("name", name, 200, Multiline::No))?.flatten();
+        let username = request.username.as_deref().unwrap_or_default();
+        let username =
+            faults.absorb(clean_text("username", username, 64, Multiline::No))?.flatten();
+        if username.as_deref().is_some_and(|name| name.contains(['@', ' ', '\t'])) {
+            faults.add("username", "INVALID_USERNAME", "must contain neither @ nor white space");
+        }
+        let tenant = match &request.tenant_name {
+            Some(name) => {
+                let name = required_text("tenantName", name, 200, Multiline::No);
+                faults.absorb(name)?.map(|name| TenantDraft { name, ..TenantDraft::default() })
+            }
+            None => None,
+        };
+        faults.into_result()?;
+        let email = email.map(|email| email.as_str().to_owned()).unwrap_or_default();
+        let before_at = email.split('@').next().unwrap_or_default().to_owned();
+        let user =
+            UserDraft { name: name.unwrap_or(before_at), email, username, ..UserDraft::default() };
+        Ok((user, tenant))
+    }
+}
+
+fn member(unit: &Unit, user: &User, roles: &[String]) -> Member {
+    let system = unit.fresh::<Member>();
+    Member {
+        id: system.id,
+        version: system.version,
+        created_at: system.created_at,
+        updated_at: system.updated_at,
+        deleted_at: None,
+        user: user.id,
+        name: user.name.clone(),
+        email: user.email.clone(),
+        roles: roles.to_vec(),
+        title: None,
+        status: UserStatus::Active,
+    }
+}

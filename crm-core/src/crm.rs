@@ -1,0 +1,286 @@
+//! What an embedder sees first: a [`Crm`] over a store, and handles within it.
+
+use std::sync::Arc;
+
+use crate::access::{Actor, scoping};
+use crate::auth::Auth;
+use crate::clock::{Clock, SystemClock};
+use crate::custom_fields::{CustomFieldDefinitions, Definitions};
+use crate::customers::Customers;
+use crate::entity::Entity;
+use crate::error::{Error, Result};
+use crate::id::{Random, SystemRandom};
+use crate::ports::PasswordHasher;
+use crate::records::{Records, Rules};
+use crate::store::{
+    Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
+};
+use crate::tags::Tags;
+use crate::tenants::{System, TenantCache};
+
+/// A CRM over a store. Cheap to clone; share one per program.
+#[derive(Debug, Clone)]
+pub struct Crm(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    catalogue: Catalogue,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    hasher: Option<Arc<dyn PasswordHasher>>,
+    keeps_users: bool,
+    definitions: Definitions,
+    tenants: TenantCache,
+}
+
+/// Every record type of the product, in the order in which tables are made.
+///
+/// # Errors
+/// [`Error::Internal`] where declarations contradict each other; the tests prove that they do not.
+pub fn catalogue() -> Result<Catalogue> {
+    Catalogue::new(product_schemas())
+}
+
+fn product_schemas() -> Vec<Arc<Schema>> {
+    [
+        crate::tenants::Tenant::schema(),
+        crate::users::User::schema(),
+        crate::users::Member::schema(),
+        crate::auth::Session::schema(),
+        crate::auth::RefreshToken::schema(),
+        crate::tags::Tag::schema(),
+        crate::custom_fields::CustomField::schema(),
+        crate::customers::Customer::schema(),
+        crate::audit::AuditEntry::schema(),
+        crate::events::Event::schema(),
+    ]
+    .into_iter()
+    .cloned()
+    .collect()
+}
+
+/// Sets up a [`Crm`] that differs from the usual one.
+#[derive(Debug)]
+pub struct CrmBuilder {
+    store: Arc<dyn Store>,
+    schemas: Vec<Arc<Schema>>,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    hasher: Option<Arc<dyn PasswordHasher>>,
+    keeps_users: bool,
+}
+
+impl CrmBuilder {
+    /// Telling the time from this clock.
+    #[must_use]
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Arc::new(clock);
+        self
+    }
+
+    /// Telling the time from a clock that the caller keeps a hand on.
+    #[must_use]
+    pub fn shared_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Taking identifiers and secrets from here.
+    #[must_use]
+    pub fn random(mut self, random: impl Random) -> Self {
+        self.random = Arc::new(random);
+        self
+    }
+
+    /// Keeping users and their passwords itself: then [`Crm::auth`] works, and a record can be
+    /// assigned to members of the tenant only. Without it the host's users are the host's
+    /// business, and any user identifier is taken.
+    #[must_use]
+    pub fn users(mut self, hasher: impl PasswordHasher) -> Self {
+        self.hasher = Some(Arc::new(hasher));
+        self.keeps_users = true;
+        self
+    }
+
+    /// With a record type of the host's own; see [`Records`].
+    #[must_use]
+    pub fn record_type<E: Entity>(mut self) -> Self {
+        self.schemas.push(Arc::clone(E::schema()));
+        self
+    }
+
+    /// Prepares the store.
+    ///
+    /// # Errors
+    /// Where the store is not as the record types declare, or cannot be reached.
+    pub async fn build(self) -> Result<Crm> {
+        let catalogue = Catalogue::new(product_schemas().into_iter().chain(self.schemas))?;
+        self.store.prepare(&catalogue).await?;
+        Ok(Crm(Arc::new(Inner {
+            store: self.store,
+            catalogue,
+            clock: self.clock,
+            random: self.random,
+            hasher: self.hasher,
+            keeps_users: self.keeps_users,
+            definitions: Definitions::default(),
+            tenants: TenantCache::default(),
+        })))
+    }
+}
+
+impl Crm {
+    /// A CRM over a store, with the machine's clock and randomness, for a host that keeps its
+    /// users itself.
+    ///
+    /// # Errors
+    /// See [`CrmBuilder::build`].
+    pub async fn new(store: impl Store) -> Result<Self> {
+        Self::builder(store).build().await
+    }
+
+    /// Begins to set up a CRM.
+    pub fn builder(store: impl Store) -> CrmBuilder {
+        Self::builder_on(Arc::new(store))
+    }
+
+    /// The same over a store that is shared already.
+    pub fn builder_on(store: Arc<dyn Store>) -> CrmBuilder {
+        CrmBuilder {
+            store,
+            schemas: Vec::new(),
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+            hasher: None,
+            keeps_users: false,
+        }
+    }
+
+    /// The CRM of the actor's tenant, as far as the actor's permissions reach.
+    pub fn tenant(&self, actor: Actor) -> TenantCrm {
+        TenantCrm { crm: self.clone(), actor }
+    }
+
+    /// Work of the installation: making tenants, scheduled jobs. No permission is asked for, so
+    /// never hand it to a request.
+    pub fn system(&self) -> System {
+        System::new(self.clone())
+    }
+
+    /// Users and their sessions, where this CRM keeps them.
+    pub fn auth(&self) -> Auth {
+        Auth::new(self.clone())
+    }
+
+    /// Tells the time.
+    pub fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
+    }
+
+    /// Makes identifiers and secrets.
+    pub fn random(&self) -> &dyn Random {
+        &*self.0.random
+    }
+
+    /// Every record type that this CRM knows.
+    pub fn catalogue(&self) -> &Catalogue {
+        &self.0.catalogue
+    }
+
+    pub(crate) fn hasher(&self) -> Result<&dyn PasswordHasher> {
+        self.0
+            .hasher
+            .as_deref()
+            .ok_or_else(|| Error::internal("this CRM keeps no users; see CrmBuilder::users"))
+    }
+
+    pub(crate) fn keeps_users(&self) -> bool {
+        self.0.keeps_users
+    }
+
+    pub(crate) fn definitions(&self) -> &Definitions {
+        &self.0.definitions
+    }
+
+    pub(crate) fn tenants(&self) -> &TenantCache {
+        &self.0.tenants
+    }
+
+    pub(crate) async fn system_query(&self, query: Query) -> Result<Page<Record>> {
+        self.0.store.query(&Scoped::new(Scope::System, query)).await
+    }
+
+    pub(crate) async fn system_commit(&self, batch: Batch) -> Result<Commit> {
+        self.0.store.commit(&Scoped::new(Scope::System, batch)).await
+    }
+}
+
+/// The CRM of one tenant, as far as one actor's permissions reach.
+#[derive(Debug, Clone)]
+pub struct TenantCrm {
+    crm: Crm,
+    actor: Actor,
+}
+
+impl TenantCrm {
+    /// Who asks.
+    pub fn actor(&self) -> &Actor {
+        &self.actor
+    }
+
+    /// The whole CRM.
+    pub fn crm(&self) -> &Crm {
+        &self.crm
+    }
+
+    /// Customers.
+    pub fn customers(&self) -> Customers {
+        Customers::new(self.clone())
+    }
+
+    /// The tags that the tenant describes its records with.
+    pub fn tags(&self) -> Tags {
+        self.records()
+    }
+
+    /// The definitions of the tenant's own fields.
+    pub fn custom_fields(&self) -> CustomFieldDefinitions {
+        CustomFieldDefinitions::new(self.clone())
+    }
+
+    /// Records of any type that has rules, a host's own ones among them.
+    pub fn records<E: Rules>(&self) -> Records<E> {
+        Records::new(self.clone())
+    }
+
+    pub(crate) async fn query(
+        &self,
+        permission: &crate::access::Permission,
+        query: Query,
+    ) -> Result<Page<Record>> {
+        let scoped = scoping::query(&self.actor, self.crm.catalogue(), permission, query)?;
+        self.crm.0.store.query(&scoped).await
+    }
+
+    pub(crate) async fn aggregate(
+        &self,
+        permission: &crate::access::Permission,
+        aggregate: Aggregate,
+    ) -> Result<Vec<Group>> {
+        let scoped = scoping::aggregate(&self.actor, self.crm.catalogue(), permission, aggregate)?;
+        self.crm.0.store.aggregate(&scoped).await
+    }
+
+    /// What the rules must see whatever the actor may: whether a tag exists, whether somebody is
+    /// a member. Never shown to the actor.
+    pub(crate) async fn query_for_rules(&self, query: Query) -> Result<Page<Record>> {
+        let scoped = Scoped::new(Scope::Tenant(self.actor.tenant()), query);
+        self.crm.0.store.query(&scoped).await
+    }
+
+    pub(crate) async fn commit(&self, batch: Batch) -> Result<Commit> {
+        let scoped = scoping::batch(&self.actor, batch)?;
+        self.crm.0.store.commit(&scoped).await
+    }
+}

@@ -1,0 +1,368 @@
+//! What can be done with records of any type: found, created, changed, deleted, brought back.
+//!
+//! Every area's service stands on [`Records`]; it alone asks for permissions, so that none can
+//! be forgotten. Rules of a type live in its [`Rules`]; nothing here knows a particular type.
+
+mod unit;
+
+use std::marker::PhantomData;
+
+use async_trait::async_trait;
+
+pub(crate) use unit::Unit;
+
+use crate::access::{Permission, Reach, scoping};
+use crate::audit::Action;
+use crate::crm::TenantCrm;
+use crate::entity::{Draft, Entity, Find, Patch, Where};
+use crate::error::{Error, Result};
+use crate::id::Id;
+use crate::store::{
+    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Page, Path, Query, Record, Value, Window,
+    system,
+};
+
+/// How often a change is tried again when somebody else was faster.
+const ATTEMPTS: u32 = 5;
+
+/// What must hold of an entity before it is stored.
+///
+/// ```
+/// use async_trait::async_trait;
+/// use chrono::{DateTime, Utc};
+/// use crm_core::{Entity, Error, Id, Result, Rules, TenantCrm};
+///
+/// /// A meeting room, as a host's own record type.
+/// #[derive(Debug, Clone, PartialEq, Entity)]
+/// #[entity(name = "rooms", tenant, owners(everybody))]
+/// pub struct Room {
+///     id: Id<Self>,
+///     version: i64,
+///     created_at: DateTime<Utc>,
+///     updated_at: DateTime<Utc>,
+///     deleted_at: Option<DateTime<Utc>>,
+///     /// How many people fit.
+///     #[entity(filter, sort)]
+///     pub seats: i64,
+/// }
+///
+/// #[async_trait]
+/// impl Rules for Room {
+///     async fn check(&mut self, _before: Option<&Self>, _within: &TenantCrm) -> Result<()> {
+///         if self.seats > 0 {
+///             return Ok(());
+///         }
+///         Err(Error::invalid("seats", "OUT_OF_RANGE", "expected at least 1"))
+///     }
+/// }
+/// ```
+#[async_trait]
+pub trait Rules: Entity {
+    /// The resource that permissions name; the type's own name unless it belongs to another's.
+    const RESOURCE: &'static str = Self::ENTITY;
+
+    /// Cleans the values, sets those that the library computes, and refuses what cannot be; all
+    /// faults at once. `before` is the entity as stored, none where it is being created.
+    async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()>;
+}
+
+/// The records of one type within a tenant, as far as an actor's permissions reach.
+#[derive(Debug, Clone)]
+pub struct Records<E> {
+    within: TenantCrm,
+    entity: PhantomData<fn() -> E>,
+}
+
+impl<E: Rules> Records<E> {
+    pub(crate) fn new(within: TenantCrm) -> Self {
+        Self { within, entity: PhantomData }
+    }
+
+    /// The tenant and the actor.
+    pub fn within(&self) -> &TenantCrm {
+        &self.within
+    }
+
+    /// The permission for an action on these records.
+    pub fn permission(action: &'static str) -> Permission {
+        Permission::of(E::RESOURCE, action)
+    }
+
+    /// The part of the records that is asked for. Needs `read`; deleted ones need `delete` too.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Unreadable`] and [`Error::Limit`] where the question makes
+    /// no sense.
+    pub async fn find(&self, find: impl Into<Find<E>>) -> Result<Page<E>> {
+        self.select(find.into().into_query()?).await
+    }
+
+    /// The same for a question in the language of the store.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn select(&self, query: Query) -> Result<Page<E>> {
+        let query = self.with_deleted(query)?;
+        let page = self.within.query(&Self::permission("read"), query).await?;
+        page.try_map(|record| E::from_values(record.into_values()))
+    }
+
+    /// How many records match.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn count(&self, filter: Where<E>) -> Result<u64> {
+        let aggregate = Aggregate::count(E::schema().clone()).filter(filter.into_filter())?;
+        let groups = self.aggregate(aggregate).await?;
+        match groups.first().and_then(|group| group.values.first()) {
+            Some(Value::Int(count)) => Ok(u64::try_from(*count).unwrap_or(0)),
+            _ => Err(Error::internal("a count gave no number")),
+        }
+    }
+
+    /// Figures over the records. Needs `read`; over deleted ones, `delete` too.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn aggregate(&self, aggregate: Aggregate) -> Result<Vec<Group>> {
+        let aggregate = match aggregate.get_deleted() {
+            Deleted::Exclude => aggregate,
+            _ => aggregate.filter(self.deleted_filter()?)?,
+        };
+        self.within.aggregate(&Self::permission("read"), aggregate).await
+    }
+
+    /// The record. Needs `read`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none, it is deleted, or out of reach.
+    pub async fn get(&self, id: Id<E>) -> Result<E> {
+        self.load(id, Deleted::Exclude).await
+    }
+
+    /// Those of these records that exist, are live and in reach, in no particular order.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn get_many(&self, ids: impl IntoIterator<Item = Id<E>>) -> Result<Vec<E>> {
+        let mut ids: Vec<Value> = ids.into_iter().map(|id| Value::Uuid(id.uuid())).collect();
+        ids.sort_by(|a, b| a.compare(b, crate::store::Kind::Uuid));
+        ids.dedup();
+        let mut found = Vec::with_capacity(ids.len());
+        for part in ids.chunks(MAX_LIMIT as usize) {
+            let filter = Filter::In(Path::field(system::ID), part.to_vec());
+            let window = Window::Page { offset: 0, limit: MAX_LIMIT };
+            let query = Query::new(E::schema().clone()).filter(filter)?.window(window)?;
+            found.extend(self.select(query).await?.items);
+        }
+        Ok(found)
+    }
+
+    /// Walks all records that are asked for, a part at a time: for exports of any size in bounded
+    /// memory. Hand in the cursor of the part before, none for the first.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn walk(&self, find: Find<E>, after: Option<Cursor>) -> Result<Page<E>> {
+        let window = Window::Cursor { after, limit: MAX_LIMIT };
+        self.select(find.into_query()?.window(window)?).await
+    }
+
+    /// Creates a record. Needs `create`, at a reach that contains the new record.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`]; [`Error::Invalid`] with every fault; [`Error::Conflict`] where a
+    /// unique key is taken.
+    pub async fn create(&self, draft: E::Draft) -> Result<E> {
+        let permission = Self::permission("create");
+        let reach = self.within.actor().require(&permission)?;
+        let mut unit = Unit::within(&self.within);
+        let mut entity = draft.into_entity(unit.fresh());
+        entity.check(None, &self.within).await?;
+        self.require_reach(&permission, reach, &entity).await?;
+        unit.insert(entity.clone())?;
+        unit.commit(&self.within).await?;
+        as_stored(entity)
+    }
+
+    /// Puts a draft in place of a record's values. Needs `update`, at a reach that contains the
+    /// record as it was and as it will be.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`];
+    /// [`Error::Stale`] where the record is not at the version expected.
+    pub async fn replace(&self, id: Id<E>, expected: Option<i64>, draft: E::Draft) -> Result<E> {
+        self.change(id, expected, |entity| draft.clone().replace(entity)).await
+    }
+
+    /// Changes the fields that a patch names. Needs what [`Records::replace`] needs.
+    ///
+    /// # Errors
+    /// As [`Records::replace`].
+    pub async fn patch(&self, id: Id<E>, expected: Option<i64>, patch: E::Patch) -> Result<E> {
+        self.change(id, expected, |entity| patch.clone().apply(entity)).await
+    }
+
+    /// Deletes a record softly: it can be brought back, and references to it stay readable.
+    /// Needs `delete`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Stale`] where the record is not at the
+    /// version expected.
+    pub async fn delete(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
+        let permission = Self::permission("delete");
+        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Deleted, async |before| {
+            Ok(before.clone())
+        })
+        .await
+    }
+
+    /// Brings a deleted record back. Needs `delete`.
+    ///
+    /// # Errors
+    /// As [`Records::delete`]; [`Error::Conflict`] where a unique key was taken meanwhile.
+    pub async fn restore(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
+        let permission = Self::permission("delete");
+        self.rewrite(id, expected, &permission, Deleted::Only, Action::Restored, async |before| {
+            let mut after = before.clone();
+            after.check(Some(before), &self.within).await?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// Changes a record by a function, which may be called again where somebody else was faster
+    /// and no version was expected. Needs what [`Records::replace`] needs.
+    ///
+    /// # Errors
+    /// As [`Records::replace`].
+    pub async fn change(
+        &self,
+        id: Id<E>,
+        expected: Option<i64>,
+        change: impl Fn(&mut E) + Send + Sync,
+    ) -> Result<E> {
+        let permission = Self::permission("update");
+        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Updated, async |before| {
+            let mut after = before.clone();
+            change(&mut after);
+            after.check(Some(before), &self.within).await?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// A record, also a deleted one, for those who may bring it back.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub async fn load(&self, id: Id<E>, deleted: Deleted) -> Result<E> {
+        let query = Query::new(E::schema().clone())
+            .filter(Filter::In(Path::field(system::ID), vec![Value::Uuid(id.uuid())]))?
+            .window(Window::Page { offset: 0, limit: 1 })?
+            .deleted(deleted);
+        let found = self.select(query).await?.items.into_iter().next();
+        found.ok_or_else(|| Error::not_found(E::ENTITY, id))
+    }
+
+    async fn rewrite(
+        &self,
+        id: Id<E>,
+        expected: Option<i64>,
+        permission: &Permission,
+        deleted: Deleted,
+        action: Action,
+        change: impl AsyncFn(&E) -> Result<E>,
+    ) -> Result<E> {
+        let mut attempt = 1;
+        loop {
+            let before = self.load(id, deleted).await?;
+            let reach = self.within.actor().require(permission)?;
+            self.require_reach(permission, reach, &before).await?;
+            if let Some(expected) = expected.filter(|expected| *expected != before.version()) {
+                let kind = E::ENTITY.to_owned();
+                return Err(Error::Stale { kind, id: id.to_string(), expected });
+            }
+            let mut after = change(&before).await?;
+            if action == Action::Updated && after == before {
+                return Ok(before);
+            }
+            let mut unit = Unit::within(&self.within);
+            let mut system = unit.next(&before);
+            match action {
+                Action::Deleted => system.deleted_at = Some(unit.now()),
+                Action::Restored => system.deleted_at = None,
+                _ => {}
+            }
+            after.set_system(system);
+            self.require_reach(permission, reach, &after).await?;
+            unit.update(before, after.clone(), action)?;
+            match unit.commit(&self.within).await {
+                Ok(_) => return as_stored(after),
+                Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => {
+                    attempt += 1
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// That a reach contains an entity; where it does not, says which one would.
+    async fn require_reach(&self, permission: &Permission, reach: Reach, entity: &E) -> Result<()> {
+        let actor = self.within.actor();
+        let record = Record::from_stored(Some(actor.tenant()), entity.clone().into_values());
+        let covered = match scoping::covers(actor, reach, E::schema(), &record) {
+            scoping::Cover::Settled(covered) => covered,
+            scoping::Cover::AsWith(parent, id) => {
+                let catalogue = self.within.crm().catalogue();
+                let schema = catalogue
+                    .get(parent)
+                    .ok_or_else(|| Error::internal(format!("there are no {parent}")))?;
+                let filter = scoping::of_reach(actor, catalogue, reach, schema, 0)?
+                    .and(Filter::In(Path::field(system::ID), vec![Value::Uuid(id)]));
+                let query = Query::new(schema.clone())
+                    .filter(filter)?
+                    .window(Window::Page { offset: 0, limit: 1 })?
+                    .deleted(Deleted::Include);
+                !self.within.query_for_rules(query).await?.items.is_empty()
+            }
+        };
+        if covered {
+            return Ok(());
+        }
+        let needed = if reach == Reach::Assigned
+            && matches!(
+                scoping::covers(actor, Reach::Team, E::schema(), &record),
+                scoping::Cover::Settled(true)
+            ) {
+            Reach::Team
+        } else {
+            Reach::All
+        };
+        Err(Error::Forbidden { permission: permission.clone(), held: Some(reach), needed })
+    }
+
+    fn with_deleted(&self, query: Query) -> Result<Query> {
+        match query.get_deleted() {
+            Deleted::Exclude => Ok(query),
+            _ => query.filter(self.deleted_filter()?),
+        }
+    }
+
+    // Live records, and those deleted ones that the actor could bring back.
+    fn deleted_filter(&self) -> Result<Filter> {
+        let permission = Self::permission("delete");
+        let catalogue = self.within.crm().catalogue();
+        let reach =
+            scoping::reach_filter(self.within.actor(), catalogue, &permission, E::schema())?;
+        Ok(Filter::Absent(Path::field(system::DELETED_AT)).or(reach))
+    }
+}
+
+/// The entity as a read would give it: values in stored form.
+fn as_stored<E: Entity>(entity: E) -> Result<E> {
+    // The tenant plays no part in the form of values.
+    let tenant = (E::schema().scoping() == crate::store::Scoping::Tenant)
+        .then(|| crate::tenants::TenantId::new(uuid::Uuid::nil()));
+    E::from_values(entity.into_record(tenant)?.into_values())
+}

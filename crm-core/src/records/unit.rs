@@ -1,0 +1,241 @@
+//! The one place where a change becomes a batch: the operations, and with each its audit entry
+//! and its event. No service writes a record in another way.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+
+use crate::access::Origin;
+use crate::audit::{Action, AuditEntry, changes};
+use crate::crm::{Crm, TenantCrm};
+use crate::entity::{Entity, SystemFields};
+use crate::error::{Error, Rejection, Result};
+use crate::events::Event;
+use crate::id::Id;
+use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
+use crate::tenants::TenantId;
+use crate::users::UserId;
+
+/// A change in the making.
+#[derive(Debug)]
+pub(crate) struct Unit {
+    crm: Crm,
+    now: DateTime<Utc>,
+    tenant: Option<TenantId>,
+    actor: Option<UserId>,
+    origin: Origin,
+    operations: Vec<Operation>,
+}
+
+impl Unit {
+    /// A change by an actor in its tenant.
+    pub(crate) fn within(tenant: &TenantCrm) -> Self {
+        let actor = tenant.actor();
+        Self {
+            crm: tenant.crm().clone(),
+            now: tenant.crm().clock().now(),
+            tenant: Some(actor.tenant()),
+            actor: Some(actor.user()),
+            origin: actor.origin().clone(),
+            operations: Vec::new(),
+        }
+    }
+
+    /// A change by the system, told of in a tenant's log where one is concerned.
+    pub(crate) fn system(crm: &Crm, tenant: Option<TenantId>, actor: Option<UserId>) -> Self {
+        Self {
+            crm: crm.clone(),
+            now: crm.clock().now(),
+            tenant,
+            actor,
+            origin: Origin::default(),
+            operations: Vec::new(),
+        }
+    }
+
+    /// With the place where the request came from.
+    pub(crate) fn with_origin(mut self, origin: Origin) -> Self {
+        self.origin = origin;
+        self
+    }
+
+    /// When the change happens.
+    pub(crate) fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// What the library sets on a record that comes to be in this change.
+    pub(crate) fn fresh<E: Entity>(&self) -> SystemFields<E> {
+        SystemFields {
+            id: Id::new(self.crm.random().uuid(self.now)),
+            version: 1,
+            created_at: self.now,
+            updated_at: self.now,
+            deleted_at: None,
+        }
+    }
+
+    /// What the library sets on a record that this change brings to its next version.
+    pub(crate) fn next<E: Entity>(&self, before: &E) -> SystemFields<E> {
+        let mut system = SystemFields::of(before);
+        system.version += 1;
+        // A clock that was set back must not make a record look older than it is.
+        system.updated_at = self.now.max(system.updated_at);
+        system
+    }
+
+    /// Adds a new entity.
+    pub(crate) fn insert<E: Entity>(&mut self, entity: E) -> Result<()> {
+        let record = entity.into_record(self.tenant_of(E::schema())?)?;
+        self.tell(E::schema(), Action::Created, None, Some(&record))?;
+        self.operations.push(Operation::Insert { schema: Arc::clone(E::schema()), record });
+        Ok(())
+    }
+
+    /// Puts an entity in place of itself.
+    pub(crate) fn update<E: Entity>(&mut self, before: E, after: E, action: Action) -> Result<()> {
+        let tenant = self.tenant_of(E::schema())?;
+        let (before, after) = (before.into_record(tenant)?, after.into_record(tenant)?);
+        self.tell(E::schema(), action, Some(&before), Some(&after))?;
+        let schema = Arc::clone(E::schema());
+        self.operations.push(Operation::Update { schema, before, after });
+        Ok(())
+    }
+
+    /// Adds a new entity of which no log tells: sessions and their tokens.
+    pub(crate) fn insert_silently<E: Entity>(&mut self, entity: E) -> Result<()> {
+        let record = entity.into_record(self.tenant_of(E::schema())?)?;
+        self.operations.push(Operation::Insert { schema: Arc::clone(E::schema()), record });
+        Ok(())
+    }
+
+    /// Puts an entity of which no log tells in place of itself.
+    pub(crate) fn update_silently<E: Entity>(&mut self, before: E, after: E) -> Result<()> {
+        let tenant = self.tenant_of(E::schema())?;
+        let (before, after) = (before.into_record(tenant)?, after.into_record(tenant)?);
+        let schema = Arc::clone(E::schema());
+        self.operations.push(Operation::Update { schema, before, after });
+        Ok(())
+    }
+
+    /// Commits within an actor's tenant.
+    pub(crate) async fn commit(self, tenant: &TenantCrm) -> Result<Commit> {
+        let described = describe(&self.operations);
+        let batch = Batch::new(self.operations)?;
+        tenant.commit(batch).await.map_err(|error| explain(error, &described))
+    }
+
+    /// Commits for the system.
+    pub(crate) async fn commit_as_system(self) -> Result<Commit> {
+        let described = describe(&self.operations);
+        let batch = Batch::new(self.operations)?;
+        self.crm.system_commit(batch).await.map_err(|error| explain(error, &described))
+    }
+
+    fn tenant_of(&self, schema: &Schema) -> Result<Option<TenantId>> {
+        match (schema.scoping(), self.tenant) {
+            (Scoping::Global, _) => Ok(None),
+            (Scoping::Tenant, Some(tenant)) => Ok(Some(tenant)),
+            (Scoping::Tenant, None) => {
+                Err(Error::internal(format!("{schema} are written without a tenant")))
+            }
+        }
+    }
+
+    fn tell(
+        &mut self,
+        schema: &Schema,
+        action: Action,
+        before: Option<&Record>,
+        after: Option<&Record>,
+    ) -> Result<()> {
+        // What happens to the installation's own records outside any tenant has no log to go to.
+        let Some(tenant) = self.tenant else { return Ok(()) };
+        let Some(concerned) = after.or(before) else { return Ok(()) };
+        let system = self.fresh::<AuditEntry>();
+        let entry = AuditEntry {
+            id: system.id,
+            version: system.version,
+            created_at: system.created_at,
+            updated_at: system.updated_at,
+            deleted_at: None,
+            actor: self.actor,
+            action,
+            resource: schema.name().to_owned(),
+            record_id: concerned.id(),
+            record_version: concerned.version(),
+            changes: changes(schema, before, after),
+            request: self.origin.request.clone(),
+            address: self.origin.address.clone(),
+        };
+        let event = Event {
+            id: entry.id.cast(),
+            version: 1,
+            created_at: self.now,
+            updated_at: self.now,
+            deleted_at: None,
+            kind: format!("{}.{}", schema.name(), action),
+            record_id: entry.record_id,
+            record_version: entry.record_version,
+        };
+        self.operations.push(Operation::Insert {
+            schema: Arc::clone(AuditEntry::schema()),
+            record: entry.into_record(Some(tenant))?,
+        });
+        self.operations.push(Operation::Insert {
+            schema: Arc::clone(Event::schema()),
+            record: event.into_record(Some(tenant))?,
+        });
+        Ok(())
+    }
+}
+
+struct Described {
+    schema: Option<Arc<Schema>>,
+    id: String,
+    expected: i64,
+}
+
+fn describe(operations: &[Operation]) -> Vec<Described> {
+    let each = |operation: &Operation| Described {
+        schema: operation.target().map(|(schema, _)| Arc::clone(schema)),
+        id: operation.target().map_or_else(String::new, |(_, id)| id.to_string()),
+        expected: operation.before().map_or(0, |(_, record)| record.version()),
+    };
+    operations.iter().map(each).collect()
+}
+
+/// Says a store's rejection in the words of the caller's request.
+fn explain(error: Error, operations: &[Described]) -> Error {
+    let Error::Rejected { operation, reason } = &error else { return error };
+    let Some(Described { schema: Some(schema), id, expected }) = operations.get(*operation) else {
+        return error;
+    };
+    match reason {
+        Rejection::Stale => {
+            Error::Stale { kind: schema.name().to_owned(), id: id.clone(), expected: *expected }
+        }
+        Rejection::Taken(key) => {
+            let fields = schema.unique().iter().find(|unique| unique.name == *key);
+            let names = |fields: &[u16]| -> Vec<String> {
+                fields.iter().map(|field| schema.field(*field).name.to_string()).collect()
+            };
+            let names = fields.map_or_else(|| vec!["id".to_owned()], |key| names(&key.fields));
+            Error::Conflict {
+                code: "DUPLICATE",
+                field: names.last().cloned(),
+                message: format!("another of the {schema} has the same {}", names.join(" and ")),
+            }
+        }
+        Rejection::MissingReference(field) => Error::invalid(
+            field.clone(),
+            "MISSING_REFERENCE",
+            "refers to a record that does not exist",
+        ),
+        Rejection::Referenced(by) => Error::Conflict {
+            code: "REFERENCED",
+            field: None,
+            message: format!("{by} still refer to it"),
+        },
+    }
+}

@@ -1,0 +1,147 @@
+//! Users, who sign in, and members, who they are in one tenant.
+
+use chrono::{DateTime, Utc};
+
+use crate::error::{Error, FieldError, Result};
+use crate::id::Id;
+use crate::store::{Filter, MAX_LIMIT, Path, Query, Value, Window};
+use crate::{Choice, Entity, TenantCrm};
+
+/// The identifier of a user.
+pub type UserId = Id<User>;
+
+/// Whether somebody may sign in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Choice)]
+pub enum UserStatus {
+    /// They may.
+    #[default]
+    Active,
+    /// They may not; their records stay.
+    Inactive,
+}
+
+/// A person who signs in, whatever tenants they work in.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "users", global, owners(nobody))]
+#[entity(unique(name = "users_email", fields(email)))]
+#[entity(unique(name = "users_username", fields(username)))]
+pub struct User {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version.
+    pub version: i64,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
+    /// When they were last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When they were deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Their e-mail address, compared without case.
+    #[entity(filter, sort, search)]
+    pub email: String,
+    /// A name to sign in with instead.
+    #[entity(filter, search)]
+    pub username: Option<String>,
+    /// What they are called.
+    #[entity(filter, sort, search)]
+    pub name: String,
+    /// Where their picture is.
+    pub avatar: Option<String>,
+    /// What they told the front end to remember.
+    pub preferences: Option<serde_json::Value>,
+    /// The hash of their password; none where they have none.
+    #[entity(computed, secret)]
+    pub password: Option<String>,
+    /// Whether they may sign in.
+    #[entity(computed, filter)]
+    pub status: UserStatus,
+    /// When they last signed in.
+    #[entity(computed)]
+    pub last_login_at: Option<DateTime<Utc>>,
+}
+
+/// A user in one tenant.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "members", tenant, owners(assigned(user)), no_default_draft)]
+#[entity(unique(name = "members_user", fields(user)))]
+pub struct Member {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version.
+    pub version: i64,
+    /// When they joined.
+    pub created_at: DateTime<Utc>,
+    /// When they were last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When they left.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// Who they are.
+    #[entity(filter, references = "users")]
+    pub user: UserId,
+    /// What they are called, as in the user.
+    #[entity(filter, sort, search)]
+    pub name: String,
+    /// Their e-mail address, as in the user.
+    #[entity(filter, sort, search)]
+    pub email: String,
+    /// The codes of their roles.
+    #[entity(filter)]
+    pub roles: Vec<String>,
+    /// Their title.
+    #[entity(filter, sort, search)]
+    pub title: Option<String>,
+    /// Whether they may work in this tenant.
+    #[entity(filter, sort)]
+    pub status: UserStatus,
+}
+
+/// Refuses users that are not active members of the tenant, where this CRM keeps its users.
+/// `named` gives each with the field that names it.
+pub(crate) async fn check_members(
+    within: &TenantCrm,
+    named: &[(&'static str, UserId)],
+) -> Result<Vec<FieldError>> {
+    if !within.crm().keeps_users() || named.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids = named.iter().map(|(_, user)| Value::Uuid(user.uuid())).collect();
+    let query = Query::new(Member::schema().clone())
+        .filter(
+            Filter::In(Path::field(Member::USER.index()), ids)
+                .and(Member::STATUS.eq(UserStatus::Active).into_filter()),
+        )?
+        .window(Window::Page { offset: 0, limit: MAX_LIMIT })?;
+    let members = within.query_for_rules(query).await?;
+    let known = |user: &UserId| {
+        let value = Value::Uuid(user.uuid());
+        members.items.iter().any(|member| *member.get(Member::USER.index()) == value)
+    };
+    let unknown = named.iter().filter(|(_, user)| !known(user));
+    Ok(unknown
+        .map(|(field, _)| {
+            FieldError::new(*field, "UNKNOWN_USER", "expected an active member of the tenant")
+        })
+        .collect())
+}
+
+/// The active members of a tenant with these user identifiers: for showing who a record is
+/// assigned to. Names and addresses of colleagues are no secret within a tenant.
+///
+/// # Errors
+/// Where the store fails.
+pub async fn colleagues(within: &TenantCrm, users: &[UserId]) -> Result<Vec<Member>> {
+    if users.is_empty() {
+        return Ok(Vec::new());
+    }
+    if users.len() > MAX_LIMIT as usize {
+        let limit = u64::from(MAX_LIMIT);
+        return Err(Error::Limit { what: "the number of users asked for".to_owned(), limit });
+    }
+    let ids = users.iter().map(|user| Value::Uuid(user.uuid())).collect();
+    let query = Query::new(Member::schema().clone())
+        .filter(Filter::In(Path::field(Member::USER.index()), ids))?
+        .window(Window::Page { offset: 0, limit: MAX_LIMIT })?
+        .deleted(crate::store::Deleted::Include);
+    let page = within.query_for_rules(query).await?;
+    page.items.into_iter().map(|record| Member::from_values(record.into_values())).collect()
+}
