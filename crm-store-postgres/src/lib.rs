@@ -2,13 +2,24 @@
 
 mod check;
 mod connection;
+mod failure;
 mod migrate;
+mod read;
 mod roles;
+mod rows;
+mod run;
+mod sql;
+mod store;
 pub mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod write;
 
 pub use check::{Deviation, check, deviations};
 pub use connection::{Pools, PostgresOptions};
 pub use migrate::{MigrationState, migrate, migration_state};
 pub use roles::{APP_ROLE, SYSTEM_ROLE};
+pub use store::PostgresStore;
+
+#[cfg(test)]
+mod tests;
