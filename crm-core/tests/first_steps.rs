@@ -1,5 +1,7 @@
 //! The services, by way of the library's own interface, in memory.
 
+#![expect(clippy::unwrap_used, reason = "a test that fails says where")]
+
 use chrono::TimeDelta;
 use crm_core::access::{Actor, BuiltIn, Grants, Permission, Reach, Role};
 use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
@@ -7,7 +9,7 @@ use crm_core::customers::{Customer, CustomerDraft, CustomerPatch, CustomerStatus
 use crm_core::store::Deleted;
 use crm_core::tags::TagDraft;
 use crm_core::users::UserId;
-use crm_core::{Clock, Crm, Error, Find, ManualClock, SeededRandom, TenantCrm, Where};
+use crm_core::{Crm, Error, Find, ManualClock, SeededRandom, TenantCrm, Where};
 use crm_store_memory::MemoryStore;
 
 async fn crm() -> Crm {
