@@ -12,7 +12,10 @@ use crm_store_postgres::tables::{create_record_tables_sql, create_table_sql};
 
 #[expect(clippy::print_stdout, clippy::print_stderr, reason = "a command for developers")]
 fn main() -> ExitCode {
-    match statements(&Catalogue::default(), std::env::args().skip(1).collect()) {
+    let printed = crm_core::catalogue()
+        .map_err(|error| error.to_string())
+        .and_then(|catalogue| statements(&catalogue, std::env::args().skip(1).collect()));
+    match printed {
         Ok(statements) => {
             println!("{};", statements.join(";\n\n"));
             ExitCode::SUCCESS

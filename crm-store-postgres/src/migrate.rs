@@ -12,8 +12,13 @@ use crate::connection::store_error;
 use crate::roles;
 
 /// All migrations, in order: what they are for, and their statements.
-const MIGRATIONS: &[(&str, &str)] =
-    &[("counts and counters", include_str!("../migrations/0001_counts_and_counters.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("counts and counters", include_str!("../migrations/0001_counts_and_counters.sql")),
+    (
+        "tenants, users and customers",
+        include_str!("../migrations/0002_tenants_users_and_customers.sql"),
+    ),
+];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it
 // may be building an index.

@@ -131,7 +131,7 @@ CREATE TABLE articles (
 
 CREATE UNIQUE INDEX articles_title ON articles USING btree (tenant_id, firm_id, title_key) WHERE (deleted_at IS NULL);
 
-CREATE INDEX articles_owner_id_idx ON articles USING btree (tenant_id, owner_id, id) WHERE (owner_id IS NOT NULL);
+CREATE INDEX articles_owner_id_idx ON articles USING btree (owner_id, tenant_id, id) WHERE (owner_id IS NOT NULL);
 
 CREATE INDEX articles_firm_id_idx ON articles USING btree (tenant_id, firm_id, id);
 

@@ -2,8 +2,8 @@
 //! start-up and the tables of the conformance suite come from.
 //!
 //! * One table per record type, one column per field, named [`Field::column`]; behind `tenant_id`
-//!   for types that belong to tenants. Primary key, unique keys, references and indexes are all
-//!   led by the tenant, so a row cannot point into another one.
+//!   for types that belong to tenants. Primary key, unique keys, references and the indexes of
+//!   lists are led by the tenant, so a row cannot point into another one.
 //! * A text that is compared has its key (`crm_core::store::fold`) beside it, in `<column>_key`;
 //!   every text has collation `C`, so that no collation of the database decides anything.
 //! * Where a field is searchable, `search_text` holds what a search looks into, and `terms` the
@@ -99,7 +99,7 @@ impl Table {
             fillfactor: None,
         };
         table.add_unique_keys(schema);
-        table.add_reference_indexes(schema);
+        table.add_reference_indexes(schema, catalogue);
         table.add_list_indexes(schema);
         if has_search(schema) {
             table.indexes.push(Index {
@@ -128,16 +128,23 @@ impl Table {
         }
     }
 
-    // What a removal looks for, and lists of what belongs to a record.
-    fn add_reference_indexes(&mut self, schema: &Schema) {
-        for field in schema.fields().iter().filter(|field| field.references.is_some()) {
+    // What a removal looks for, and lists of what belongs to a record. A reference to a type
+    // without tenants is looked up across them (the tenants that a user is a member of), so there
+    // the tenant comes second.
+    fn add_reference_indexes(&mut self, schema: &Schema, catalogue: &Catalogue) {
+        for field in schema.fields() {
+            let Some(target) = &field.references else { continue };
             let column = field.column();
             let present = if field.required {
                 String::new()
             } else {
                 format!(" WHERE ({} IS NOT NULL)", names::quoted(&column))
             };
-            let columns = led(self.tenant, [column.clone(), "id".to_owned()]);
+            let columns = if self.tenant && !belongs_to_tenant(target, catalogue) {
+                vec![column.clone(), TENANT.to_owned(), "id".to_owned()]
+            } else {
+                led(self.tenant, [column.clone(), "id".to_owned()])
+            };
             self.indexes.push(Index {
                 name: names::index(schema.name(), &[column], "idx"),
                 unique: false,
@@ -266,6 +273,10 @@ pub(crate) fn sql_type(kind: Kind) -> String {
         Kind::Json | Kind::Custom => "jsonb",
     }
     .to_owned()
+}
+
+fn belongs_to_tenant(target: &str, catalogue: &Catalogue) -> bool {
+    catalogue.get(target).is_none_or(|target| target.scoping() == Scoping::Tenant)
 }
 
 fn foreign_keys(schema: &Schema, catalogue: &Catalogue) -> Vec<ForeignKey> {
