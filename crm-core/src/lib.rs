@@ -10,6 +10,7 @@ mod clock;
 mod crm;
 pub mod custom_fields;
 pub mod customers;
+pub mod demo;
 #[cfg(doctest)]
 mod derive_refusals;
 #[doc(hidden)]
