@@ -1,0 +1,56 @@
+//! Runs a test on both stores.
+
+use chrono::{DateTime, Utc};
+use crm_core::{Crm, CrmBuilder, ManualClock, SeededRandom};
+use crm_store_memory::MemoryStore;
+use crm_store_postgres::testing::TestDatabase;
+use crm_store_postgres::{PostgresOptions, PostgresStore};
+
+/// When tests begin.
+pub(crate) fn start() -> DateTime<Utc> {
+    "2026-03-01T08:00:00Z".parse().unwrap()
+}
+
+fn set_up(builder: CrmBuilder) -> CrmBuilder {
+    builder.clock(ManualClock::at(start())).random(SeededRandom::new(1))
+}
+
+/// A CRM in memory.
+pub(crate) async fn in_memory() -> Crm {
+    set_up(Crm::builder(MemoryStore::new())).build().await.unwrap()
+}
+
+/// A CRM on a database of its own, which lives as long as the second value.
+pub(crate) async fn on_postgres() -> (Crm, TestDatabase) {
+    let database = TestDatabase::migrated().await.unwrap();
+    let mut options = PostgresOptions::new(database.app_url());
+    options.max_connections = 4;
+    let store = PostgresStore::connect(&options).await.unwrap();
+    (set_up(Crm::builder(store)).build().await.unwrap(), database)
+}
+
+/// Makes two tests of each function: one in memory, one on PostgreSQL.
+#[macro_export]
+macro_rules! on_both_stores {
+    ($($(#[$meta:meta])* async fn $name:ident($crm:ident: Crm) $body:block)*) => {
+        $(
+            $(#[$meta])*
+            mod $name {
+                use super::*;
+
+                async fn run($crm: Crm) $body
+
+                #[tokio::test]
+                async fn in_memory() {
+                    run($crate::support::in_memory().await).await;
+                }
+
+                #[tokio::test]
+                async fn on_postgres() {
+                    let (crm, _database) = $crate::support::on_postgres().await;
+                    run(crm).await;
+                }
+            }
+        )*
+    };
+}
