@@ -1,7 +1,7 @@
 //! Who may do what, to which records.
 //!
 //! An [`Actor`] holds [`Grants`]: permissions, each with a [`Reach`]. Services ask for a
-//! permission by action, with the record, never for a role by name; [`scoping`] is the one place
+//! permission by action, with the record, never for a role by name; `scoping` is the one place
 //! that turns a reach into a filter, so that lists, counts, sums and writes all mean the same
 //! records. Nothing outside it may build a scoped request for an actor.
 
