@@ -119,6 +119,7 @@ pub mod values;
 /// | `secret` | kept out of the audit log and of events |
 /// | `computed` | the library sets it: in no draft and no patch, `Default` in a new record |
 /// | `rename = "wireName"` | its name in the API |
+/// | `reads = Country` | filters read its text by the rules of this type: `country=Germany` |
 ///
 /// A declaration that contradicts itself does not compile.
 pub use crm_core_derive::Entity;

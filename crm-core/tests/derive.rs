@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use crm_core::store::{Kind, Owners, Scoping, Value};
+use crm_core::values::Email;
 use crm_core::{Change, Choice, Draft, Entity, Error, Id, Patch, SystemFields};
 use rust_decimal::Decimal;
 use serde_json::json;
@@ -40,7 +41,7 @@ struct Sample {
     deleted_at: Option<DateTime<Utc>>,
     #[entity(filter, sort, search)]
     company_name: String,
-    #[entity(filter, search, rename = "mail")]
+    #[entity(filter, search, rename = "mail", reads = Email)]
     email: Option<String>,
     #[entity(code, filter)]
     r#type: String,
@@ -340,6 +341,16 @@ fn a_field_of_a_choice_declares_the_codes_to_choose_from() {
     assert_eq!(choices("wanted"), Some(codes));
     assert_eq!(choices("type"), None);
     assert_eq!(choices("labels"), None);
+}
+
+#[test]
+fn a_field_says_by_whose_rules_it_is_read() {
+    let schema = Sample::schema();
+    let reading = |name| schema.field(schema.index_of(name).unwrap()).reading;
+    let read = reading("mail").unwrap().read;
+    assert_eq!(read(" ann@example.com ").unwrap(), "ann@example.com");
+    assert!(read("ann").is_err());
+    assert!(reading("companyName").is_none());
 }
 
 #[test]

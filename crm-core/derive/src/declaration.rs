@@ -65,6 +65,7 @@ pub(crate) struct Marks {
     pub(crate) scale: Option<LitInt>,
     pub(crate) references: Option<LitStr>,
     pub(crate) rename: Option<LitStr>,
+    pub(crate) reads: Option<Type>,
 }
 
 /// The fields that come first, with their types in their shortest form. `$` is the struct.
@@ -166,10 +167,14 @@ impl Marks {
                         let name = meta.value()?.parse()?;
                         return once(&meta, &mut marks.rename, name);
                     }
+                    "reads" => {
+                        let rules = meta.value()?.parse()?;
+                        return once(&meta, &mut marks.reads, rules);
+                    }
                     _ => {
                         return Err(meta.error(
                             "expected filter, sort, search, code, scale, references, secret, \
-                             computed or rename",
+                             computed, rename or reads",
                         ));
                     }
                 };
@@ -189,6 +194,7 @@ impl Marks {
             && self.scale.is_none()
             && self.references.is_none()
             && self.rename.is_none()
+            && self.reads.is_none()
     }
 }
 

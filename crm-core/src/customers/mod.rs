@@ -16,6 +16,7 @@ use crate::records::Records;
 use crate::store::{Page, Query};
 use crate::tags::Tag;
 use crate::users::UserId;
+use crate::values::{Country, Currency, Email, Phone, WebUrl};
 use crate::{Choice, Entity, Find, Where};
 
 /// How far a customer has come.
@@ -94,13 +95,13 @@ pub struct Customer {
     #[entity(filter, sort, search)]
     pub last_name: Option<String>,
     /// The e-mail address, compared without case.
-    #[entity(filter, sort, search)]
+    #[entity(filter, sort, search, reads = Email)]
     pub email: Option<String>,
     /// The phone number: E.164 where it is one, else as typed.
-    #[entity(filter, search)]
+    #[entity(filter, search, reads = Phone)]
     pub phone: Option<String>,
     /// The address on the web.
-    #[entity(filter)]
+    #[entity(filter, reads = WebUrl)]
     pub website: Option<String>,
     /// Street and number.
     pub address: Option<String>,
@@ -114,7 +115,7 @@ pub struct Customer {
     #[entity(filter)]
     pub postal_code: Option<String>,
     /// The country: ISO 3166-1 alpha-2. Alpha-3 and English names are taken and normalised.
-    #[entity(filter, sort, code)]
+    #[entity(filter, sort, code, reads = Country)]
     pub country: Option<String>,
     /// What line of business it is in.
     #[entity(filter, sort)]
@@ -129,7 +130,7 @@ pub struct Customer {
     #[entity(filter, sort, scale = 2)]
     pub annual_revenue: Option<Decimal>,
     /// The currency it pays in: ISO 4217.
-    #[entity(filter, sort, code)]
+    #[entity(filter, sort, code, reads = Currency)]
     pub currency: Option<String>,
     /// How far it has come.
     #[entity(filter, sort)]

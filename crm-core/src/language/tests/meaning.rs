@@ -223,3 +223,25 @@ fn every_described_parameter_is_taken_with_its_example_and_suffixes() {
         assert!(old || named(control).is_some(), "{control}");
     }
 }
+
+#[test]
+fn customers_are_filtered_by_what_people_write() {
+    use crate::Entity;
+    use crate::customers::Customer;
+
+    let filter = |name: &str, value: &str| {
+        let params = [(name.to_owned(), value.to_owned())];
+        parse_list(Customer::schema(), &NoCustom, &params, &[]).unwrap().filter
+    };
+    for (name, written, stored) in [
+        ("country", "Germany", "DE"),
+        ("currency", "eur", "EUR"),
+        ("phone", "+49 30 901820", "+4930901820"),
+        ("website", "acme.example", "https://acme.example"),
+        ("status", "Active", "active"),
+    ] {
+        let path = Path::field(Customer::schema().index_of(name).unwrap());
+        let meant = checked(Filter::eq(path, stored), Customer::schema(), "").unwrap();
+        assert_eq!(filter(name, written), meant, "{name}");
+    }
+}
