@@ -257,9 +257,10 @@ fn field(member: &Member) -> TokenStream {
     let sort = marks.sort.map(|_| quote!(.sortable()));
     let search = marks.search.map(|_| quote!(.searchable()));
     let secret = marks.secret.map(|_| quote!(.secret()));
-    let reads = marks.reads.as_ref().map(|rules| {
-        quote!(.reading(<#rules as ::crm_core::entity::FieldType>::READING))
-    });
+    let reads = marks
+        .reads
+        .as_ref()
+        .map(|rules| quote!(.reading(<#rules as ::crm_core::entity::FieldType>::READING)));
     let references = marks.references.as_ref().map(|target| quote!(.references(#target)));
     quote! {
         ::crm_core::derive_support::field::<#ty>(#wire, #kind)

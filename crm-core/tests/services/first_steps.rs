@@ -1,9 +1,5 @@
 //! The services, by way of the library's own interface, on both stores.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
-
-mod support;
-
 use chrono::TimeDelta;
 use crm_core::access::{Actor, BuiltIn, Grants, Permission, Reach, Role};
 use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
@@ -27,7 +23,7 @@ fn company(name: &str) -> CustomerDraft {
     CustomerDraft { company_name: Some(name.to_owned()), ..CustomerDraft::default() }
 }
 
-on_both_stores! {
+crate::on_both_stores! {
     async fn a_created_customer_is_cleaned_and_found(crm: Crm) {
         let acme = tenant(&crm, BuiltIn::Owner).await;
         let draft = CustomerDraft {

@@ -23,10 +23,15 @@ pub(crate) async fn in_memory() -> Crm {
 /// A CRM on a database of its own, which lives as long as the second value.
 pub(crate) async fn on_postgres() -> (Crm, TestDatabase) {
     let database = TestDatabase::migrated().await.unwrap();
+    let store = store_on(&database).await;
+    (set_up(Crm::builder(store)).build().await.unwrap(), database)
+}
+
+/// A store on a database.
+pub(crate) async fn store_on(database: &TestDatabase) -> PostgresStore {
     let mut options = PostgresOptions::new(database.app_url());
     options.max_connections = 4;
-    let store = PostgresStore::connect(&options).await.unwrap();
-    (set_up(Crm::builder(store)).build().await.unwrap(), database)
+    PostgresStore::connect(&options).await.unwrap()
 }
 
 /// Makes two tests of each function: one in memory, one on PostgreSQL.

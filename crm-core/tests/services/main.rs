@@ -1,0 +1,8 @@
+//! The services by way of the library's own interface, each test on both stores.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
+
+mod auth;
+mod first_steps;
+mod policy;
+mod support;
