@@ -99,8 +99,8 @@ CREATE FUNCTION search_members(terms integer[], patterns text[], most integer)
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM members t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 
@@ -191,8 +191,8 @@ CREATE FUNCTION search_tags(terms integer[], patterns text[], most integer)
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM tags t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 
@@ -248,8 +248,8 @@ CREATE FUNCTION search_custom_fields(terms integer[], patterns text[], most inte
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM custom_fields t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 
@@ -351,8 +351,8 @@ CREATE FUNCTION search_customers(terms integer[], patterns text[], most integer)
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM customers t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 

@@ -90,6 +90,12 @@ impl Binds {
         Expr::Bind { place: self.0.len(), cast }
     }
 
+    /// How many there are.
+    #[cfg(test)]
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// The arguments to run the statement with.
     pub(crate) fn into_arguments(self) -> sqlx::Result<PgArguments> {
         let mut arguments = PgArguments::default();

@@ -87,8 +87,8 @@ CREATE FUNCTION search_firms(terms integer[], patterns text[], most integer)
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM firms t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 
@@ -162,8 +162,8 @@ CREATE FUNCTION search_articles(terms integer[], patterns text[], most integer)
     SET search_path = pg_catalog, public, pg_temp
     AS $$
         SELECT t.id FROM articles t
-        WHERE t.tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid
-          AND t.terms @> $1 AND t.search_text LIKE ALL ($2)
+        WHERE t.terms @> $1 AND t.search_text LIKE ALL ($2)
+          AND t.tenant_id IS NOT DISTINCT FROM NULLIF(current_setting('app.tenant', true), '')::uuid
         LIMIT $3
     $$;
 

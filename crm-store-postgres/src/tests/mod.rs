@@ -2,7 +2,10 @@
 //! statements, the indexes that they use, and how many trips they take.
 
 mod commits;
+mod golden;
+mod plans;
 mod reads;
+mod trips;
 
 use std::sync::Arc;
 
@@ -26,7 +29,7 @@ struct World {
     // Dropped after the store, which is connected to it.
     store: Arc<PostgresStore>,
     catalogue: Catalogue,
-    _database: TestDatabase,
+    database: TestDatabase,
 }
 
 impl World {
@@ -36,7 +39,7 @@ impl World {
         let store =
             PostgresStore::connect(&PostgresOptions::new(database.app_url())).await.unwrap();
         store.prepare(&catalogue).await.unwrap();
-        Self { store: Arc::new(store), catalogue, _database: database }
+        Self { store: Arc::new(store), catalogue, database }
     }
 
     fn schema(&self, name: &str) -> &Arc<Schema> {
