@@ -49,6 +49,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::users::Member::schema(),
         crate::auth::Session::schema(),
         crate::auth::RefreshToken::schema(),
+        crate::auth::AccessChange::schema(),
         crate::tags::Tag::schema(),
         crate::custom_fields::CustomField::schema(),
         crate::customers::Customer::schema(),

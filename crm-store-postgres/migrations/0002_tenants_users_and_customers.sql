@@ -155,6 +155,22 @@ CREATE INDEX refresh_tokens_created_at_idx ON refresh_tokens USING btree (create
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON refresh_tokens TO crm_system;
 
+CREATE TABLE access_changes (
+    id uuid NOT NULL,
+    version bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    deleted_at timestamp with time zone,
+    session uuid,
+    "user" uuid,
+    tenant uuid,
+    CONSTRAINT access_changes_pkey PRIMARY KEY (id)
+);
+
+CREATE INDEX access_changes_created_at_idx ON access_changes USING btree (created_at, id) WHERE (deleted_at IS NULL);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON access_changes TO crm_system;
+
 CREATE TABLE tags (
     tenant_id uuid NOT NULL,
     id uuid NOT NULL,

@@ -5,11 +5,13 @@
 //! refresh tokens that prolong it: random, stored as a hash only, each good for one use. A second
 //! use of a spent one means that somebody else has it, and ends the session (RFC 9700, 4.14.2).
 
+pub(crate) mod changes;
 mod credentials;
 mod sessions;
 mod sign_in;
 mod sign_up;
 
+pub use changes::AccessChange;
 pub use credentials::check_password;
 pub use sessions::{RefreshToken, Session};
 pub use sign_in::{Membership, SignIn, SignedIn};

@@ -7,6 +7,8 @@ use chrono::{DateTime, Utc};
 
 use crate::access::Origin;
 use crate::audit::{Action, AuditEntry, changes};
+use crate::auth::AccessChange;
+use crate::auth::changes::noteworthy;
 use crate::crm::{Crm, TenantCrm};
 use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Rejection, Result};
@@ -97,9 +99,7 @@ impl Unit {
         let tenant = self.tenant_of(E::schema())?;
         let (before, after) = (before.into_record(tenant)?, after.into_record(tenant)?);
         self.tell(E::schema(), action, Some(&before), Some(&after))?;
-        let schema = Arc::clone(E::schema());
-        self.operations.push(Operation::Update { schema, before, after });
-        Ok(())
+        self.put(E::schema(), before, after)
     }
 
     /// Adds a new entity of which no log tells: sessions and their tokens.
@@ -113,8 +113,25 @@ impl Unit {
     pub(crate) fn update_silently<E: Entity>(&mut self, before: E, after: E) -> Result<()> {
         let tenant = self.tenant_of(E::schema())?;
         let (before, after) = (before.into_record(tenant)?, after.into_record(tenant)?);
-        let schema = Arc::clone(E::schema());
-        self.operations.push(Operation::Update { schema, before, after });
+        self.put(E::schema(), before, after)
+    }
+
+    /// Adds an update, and the note of it for servers that remember who may do what.
+    fn put(&mut self, schema: &Arc<Schema>, before: Record, after: Record) -> Result<()> {
+        if let Some((session, user, tenant)) = noteworthy(schema, &before, &after) {
+            let system = self.fresh::<AccessChange>();
+            self.insert_silently(AccessChange {
+                id: system.id,
+                version: system.version,
+                created_at: system.created_at,
+                updated_at: system.updated_at,
+                deleted_at: None,
+                session,
+                user,
+                tenant,
+            })?;
+        }
+        self.operations.push(Operation::Update { schema: Arc::clone(schema), before, after });
         Ok(())
     }
 

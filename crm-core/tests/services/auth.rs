@@ -209,3 +209,19 @@ async fn every_fault_of_a_sign_up_is_named_at_once() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn ending_a_session_is_noted_for_all_servers() {
+    on_both(async |Set { crm, clock, .. }| {
+        let out = crm.auth().sign_up(ada()).await.unwrap();
+        crm.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
+        assert_eq!(crm.auth().recent_changes().await.unwrap(), [], "signing in takes nothing away");
+        crm.auth().end(out.session.id).await.unwrap();
+        let noted = crm.auth().recent_changes().await.unwrap();
+        assert_eq!(noted.len(), 1);
+        assert_eq!(noted[0].session, Some(out.session.id));
+        clock.advance(TimeDelta::minutes(2));
+        assert_eq!(crm.auth().recent_changes().await.unwrap(), []);
+    })
+    .await;
+}

@@ -1,0 +1,105 @@
+//! What a server that remembers who may do what must forget: told by the store, to all of them.
+//!
+//! Whatever takes rights away, or gives them, is noted in the commit that does it. A server asks
+//! for the notes of the last moments every fraction of a second, and so needs no query when it
+//! authenticates a request.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Auth, Session};
+use crate::Entity;
+use crate::entity::Find;
+use crate::error::Result;
+use crate::id::Id;
+use crate::store::{MAX_LIMIT, Page, Record, Value};
+use crate::tenants::{Tenant, TenantId};
+use crate::users::{Member, User, UserId};
+
+/// How far back notes are asked for: longer than a commit takes, and than clocks differ.
+const LOOK_BACK: TimeDelta = TimeDelta::seconds(60);
+
+/// A note that something about a session, a user or a tenant has changed. A member is named by
+/// its user and its tenant.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "access_changes", global, owners(nobody))]
+pub struct AccessChange {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// Always 1.
+    pub version: i64,
+    /// When it was noted.
+    pub created_at: DateTime<Utc>,
+    /// The same.
+    pub updated_at: DateTime<Utc>,
+    /// Never.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// The session that ended.
+    pub session: Option<Id<Session>>,
+    /// The user who was changed, everywhere or in one tenant.
+    pub user: Option<UserId>,
+    /// The tenant that was changed, or in which the user was.
+    pub tenant: Option<TenantId>,
+}
+
+impl Auth {
+    /// The notes of the last minute, oldest first. Asking more often than that misses none; the
+    /// same note is answered several times.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn recent_changes(&self) -> Result<Vec<AccessChange>> {
+        let since = self.0.clock().now() - LOOK_BACK;
+        let find = || {
+            Find::<AccessChange>::from(AccessChange::CREATED_AT.ge(since))
+                .sort(AccessChange::CREATED_AT.asc())
+        };
+        let mut query = find().first(MAX_LIMIT).into_query()?;
+        let mut changes = Vec::new();
+        loop {
+            let Page { items, next, .. } = self.0.system_query(query).await?;
+            for record in items {
+                changes.push(AccessChange::from_values(record.into_values())?);
+            }
+            match next {
+                Some(cursor) => query = find().after(cursor, MAX_LIMIT).into_query()?,
+                None => return Ok(changes),
+            }
+        }
+    }
+}
+
+/// Which session, user and tenant a note names.
+pub(crate) type Concerned = (Option<Id<Session>>, Option<UserId>, Option<TenantId>);
+
+/// What must be noted of an update: whose session, who, where.
+pub(crate) fn noteworthy(
+    schema: &crate::store::Schema,
+    before: &Record,
+    after: &Record,
+) -> Option<Concerned> {
+    let id = after.id();
+    match schema.name() {
+        Session::ENTITY => {
+            let ended = Session::ENDED_AT.index();
+            (before.get(ended) != after.get(ended)).then(|| (Some(Id::new(id)), None, None))
+        }
+        User::ENTITY => {
+            // Signing in is no change of what somebody may do.
+            let ignored = [
+                crate::store::system::VERSION,
+                crate::store::system::UPDATED_AT,
+                User::LAST_LOGIN_AT.index(),
+            ];
+            let fields = (0..).zip(before.values().iter().zip(after.values()));
+            let mut changed =
+                fields.filter(|(field, (from, to))| from != to && !ignored.contains(field));
+            changed.next().map(|_| (None, Some(UserId::new(id)), None))
+        }
+        Member::ENTITY => match after.get(Member::USER.index()) {
+            Value::Uuid(user) => Some((None, Some(UserId::new(*user)), after.tenant())),
+            _ => None,
+        },
+        Tenant::ENTITY => Some((None, None, Some(TenantId::new(id)))),
+        _ => None,
+    }
+}
