@@ -5,12 +5,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use crm_core::store::Store;
-use crm_core::{Clock, Random, SystemClock, SystemRandom};
+use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Route};
 
 use crate::config::{Config, ConfigError};
 use crate::openapi;
+use crate::passwords::Argon2Hasher;
+use crate::standing::Standings;
 use crate::tokens::Tokens;
 use crate::{api, middleware};
 
@@ -27,11 +29,38 @@ pub trait Probe: fmt::Debug + Send + Sync + 'static {
     async fn check(&self) -> Result<(), String>;
 }
 
+/// Whether the store answers.
+#[derive(Debug)]
+struct StoreProbe(Crm);
+
+#[async_trait]
+impl Probe for StoreProbe {
+    fn name(&self) -> &'static str {
+        "store"
+    }
+
+    async fn check(&self) -> Result<(), String> {
+        self.0.system().ping().await.map_err(|error| error.to_string())
+    }
+}
+
+/// Randomness that the library shares with the server.
+#[derive(Debug)]
+struct SharedRandom(Arc<dyn Random>);
+
+impl Random for SharedRandom {
+    fn fill(&self, bytes: &mut [u8]) {
+        self.0.fill(bytes);
+    }
+}
+
 /// The server's parts.
 #[derive(Debug)]
 pub struct App {
     config: Config,
+    crm: Crm,
     tokens: Tokens,
+    standings: Standings,
     probes: Vec<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -53,7 +82,7 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// With the machine's clock and randomness, and nothing to probe.
+    /// With the machine's clock and randomness, and nothing to probe but the store.
     pub fn new(config: Config, store: Arc<dyn Store>) -> Self {
         Self {
             config,
@@ -69,12 +98,30 @@ impl App {
     /// Puts the server together.
     ///
     /// # Errors
-    /// Where the configuration lacks something.
+    /// Where the configuration lacks something, or the store is not as it must be.
     pub async fn new(parts: Parts) -> Result<Arc<Self>, ConfigError> {
-        let Parts { config, store, probes, clock, random } = parts;
+        let Parts { config, store, mut probes, clock, random } = parts;
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
-        let _ = store;
-        Ok(Arc::new(Self { config, tokens, probes, clock, random }))
+        let crm = Crm::builder_on(store)
+            .shared_clock(Arc::clone(&clock))
+            .random(SharedRandom(Arc::clone(&random)))
+            .users(Argon2Hasher::new(&config.passwords)?)
+            .build()
+            .await
+            .map_err(|error| ConfigError::new(format!("the store: {error}")))?;
+        probes.insert(0, Arc::new(StoreProbe(crm.clone())));
+        let standings = Standings::default();
+        Ok(Arc::new(Self { config, crm, tokens, standings, probes, clock, random }))
+    }
+
+    /// The library.
+    pub fn crm(&self) -> &Crm {
+        &self.crm
+    }
+
+    /// Who the users of tokens are right now.
+    pub fn standings(&self) -> &Standings {
+        &self.standings
     }
 
     /// Every setting.

@@ -6,12 +6,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
+use crm_core::store::Store;
 use crm_store_memory::MemoryStore;
+use crm_store_postgres::{PostgresOptions, PostgresStore};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts};
-use crate::config::{self, Algorithm, Config, ConfigError, Log, LogFormat, Overrides, StoreKind};
+use crate::config::{
+    self, Algorithm, Config, ConfigError, Database, Log, LogFormat, Overrides, StoreKind,
+};
 use crate::{openapi, server};
 
 /// A multi-tenant CRM server
@@ -68,7 +72,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             let config = Config::load(file.as_deref(), overrides)?;
             out.write_all(config.masked()?.as_bytes())?;
         }
-        Command::Migrate => return Err("there is no database to migrate yet".into()),
+        Command::Migrate => {
+            let config = Config::load(file.as_deref(), overrides)?;
+            log_to_stderr(&config.log)?;
+            migrate(&config, out).await?;
+        }
         Command::Serve => {
             let config = Config::load(file.as_deref(), overrides)?;
             log_to_stderr(&config.log)?;
@@ -80,11 +88,8 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
 }
 
 async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
-    let parts = match config.database.kind()? {
-        StoreKind::Memory => Parts::new(config, Arc::new(MemoryStore::new())),
-        StoreKind::Postgres => return Err("there is no PostgreSQL store yet".into()),
-    };
-    let app = App::new(parts).await?;
+    let store = store(&config).await?;
+    let app = App::new(Parts::new(config, store)).await?;
     let address = app.config().bind;
     let listener = TcpListener::bind(address)
         .await
@@ -92,6 +97,45 @@ async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<d
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
     server::serve(&app, listener, server::asked_to_stop()).await?;
+    Ok(())
+}
+
+/// The store that the configuration names.
+async fn store(config: &Config) -> Result<Arc<dyn Store>, Box<dyn Error>> {
+    Ok(match config.database.kind()? {
+        StoreKind::Memory => Arc::new(MemoryStore::new()),
+        StoreKind::Postgres => Arc::new(PostgresStore::connect(&postgres(&config.database)).await?),
+    })
+}
+
+fn postgres(database: &Database) -> PostgresOptions {
+    let Database {
+        url,
+        migration_url: _,
+        pool_size,
+        acquire_timeout,
+        statement_timeout,
+        allow_privileged_role,
+    } = database;
+    let mut options =
+        PostgresOptions::new(url.as_ref().map_or_else(String::new, |url| url.reveal().to_owned()));
+    options.max_connections = *pool_size;
+    options.acquire_timeout = acquire_timeout.duration();
+    options.statement_timeout = statement_timeout.duration();
+    options.allow_privileged_role = *allow_privileged_role;
+    options
+}
+
+async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
+    if config.database.kind()? == StoreKind::Memory {
+        writeln!(out, "a store in memory needs no migration")?;
+        return Ok(());
+    }
+    let Database { url, migration_url, .. } = &config.database;
+    let Some(url) = migration_url.as_ref().or(url.as_ref()) else { return Ok(()) };
+    let before = crm_store_postgres::migrate(url.reveal()).await?;
+    writeln!(out, "before: {before}")?;
+    writeln!(out, "now: the database is as this version needs it")?;
     Ok(())
 }
 

@@ -12,4 +12,5 @@ pub mod middleware;
 pub mod openapi;
 pub mod passwords;
 pub mod server;
+pub mod standing;
 pub mod tokens;

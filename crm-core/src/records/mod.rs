@@ -211,10 +211,8 @@ impl<E: Rules> Records<E> {
     /// version expected.
     pub async fn delete(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
         let permission = Self::permission("delete");
-        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Deleted, async |before| {
-            Ok(before.clone())
-        })
-        .await
+        let change = |_: &mut E| {};
+        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Deleted, &change).await
     }
 
     /// Brings a deleted record back. Needs `delete`.
@@ -223,12 +221,8 @@ impl<E: Rules> Records<E> {
     /// As [`Records::delete`]; [`Error::Conflict`] where a unique key was taken meanwhile.
     pub async fn restore(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
         let permission = Self::permission("delete");
-        self.rewrite(id, expected, &permission, Deleted::Only, Action::Restored, async |before| {
-            let mut after = before.clone();
-            after.check(Some(before), &self.within).await?;
-            Ok(after)
-        })
-        .await
+        let change = |_: &mut E| {};
+        self.rewrite(id, expected, &permission, Deleted::Only, Action::Restored, &change).await
     }
 
     /// Changes a record by a function, which may be called again where somebody else was faster
@@ -243,13 +237,7 @@ impl<E: Rules> Records<E> {
         change: impl Fn(&mut E) + Send + Sync,
     ) -> Result<E> {
         let permission = Self::permission("update");
-        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Updated, async |before| {
-            let mut after = before.clone();
-            change(&mut after);
-            after.check(Some(before), &self.within).await?;
-            Ok(after)
-        })
-        .await
+        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Updated, &change).await
     }
 
     /// A record, also a deleted one, for those who may bring it back.
@@ -272,7 +260,7 @@ impl<E: Rules> Records<E> {
         permission: &Permission,
         deleted: Deleted,
         action: Action,
-        change: impl AsyncFn(&E) -> Result<E>,
+        change: &(dyn Fn(&mut E) + Send + Sync),
     ) -> Result<E> {
         let mut attempt = 1;
         loop {
@@ -283,7 +271,12 @@ impl<E: Rules> Records<E> {
                 let kind = E::ENTITY.to_owned();
                 return Err(Error::Stale { kind, id: id.to_string(), expected });
             }
-            let mut after = change(&before).await?;
+            let mut after = before.clone();
+            change(&mut after);
+            // What is only deleted stays as it is, whatever the rules have become.
+            if action != Action::Deleted {
+                after.check(Some(&before), &self.within).await?;
+            }
             if action == Action::Updated && after == before {
                 return Ok(before);
             }

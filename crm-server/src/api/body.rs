@@ -5,6 +5,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody};
@@ -17,17 +18,28 @@ use serde::de::{
 use serde_json::Value;
 
 use super::error::{ApiError, Fault};
+use super::values::NOT_A_CHOICE;
 use crate::config::Limits;
 
 /// A JSON body that was parsed into a DTO.
 #[derive(Debug, Clone)]
 pub struct Body<T>(pub T);
 
-/// A JSON merge patch (RFC 7396) of a DTO: an object, not yet applied.
+/// A JSON body that may be left out altogether.
 #[derive(Debug, Clone)]
+pub struct OptionalBody<T>(pub T);
+
+/// A JSON merge patch (RFC 7396) of a DTO: an object, not yet applied.
+#[derive(Debug)]
 pub struct MergePatch<T> {
     patch: Value,
-    of: std::marker::PhantomData<fn() -> T>,
+    of: PhantomData<fn() -> T>,
+}
+
+impl<T> Clone for MergePatch<T> {
+    fn clone(&self) -> Self {
+        Self { patch: self.patch.clone(), of: PhantomData }
+    }
 }
 
 impl<T: DeserializeOwned + Type> MergePatch<T> {
@@ -41,9 +53,17 @@ impl<T: DeserializeOwned + Type> MergePatch<T> {
         parse(current, required)
     }
 
-    /// The member called `name`, taken out.
-    pub fn take(&mut self, name: &str) -> Option<Value> {
-        self.patch.as_object_mut()?.remove(name)
+    /// The version that the patch expects, where it names one.
+    ///
+    /// # Errors
+    /// 400 where it is no whole number.
+    pub fn version(&self) -> Result<Option<i64>, ApiError> {
+        match self.patch.get("version") {
+            None | Some(Value::Null) => Ok(None),
+            Some(version) => version.as_i64().map(Some).ok_or_else(|| {
+                ApiError::unreadable("version", "INVALID_VALUE", "expected a whole number")
+            }),
+        }
     }
 }
 
@@ -85,6 +105,10 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     let body = body.take().map_err(ApiError::internal)?;
     let bytes = body.into_bytes_limit(limits.body_bytes).await.map_err(|e| ApiError::from(&e))?;
     check_shape(&bytes, limits.nesting)?;
+    // Serde would take a list for an object, as the values of its fields in their order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {
+        return Err(ApiError::unreadable("", "INVALID_VALUE", "expected an object"));
+    }
     Ok(bytes.into())
 }
 
@@ -108,6 +132,11 @@ fn parse<'de, T: DeserializeOwned>(
             let name = quoted(&message);
             let field = if path.ends_with(name) { path } else { join(&path, name) };
             return ApiError::unreadable(field, "UNKNOWN_FIELD", message);
+        }
+        if message.starts_with(NOT_A_CHOICE) {
+            // It can be read: it is a text, only not one of those.
+            let fault = Fault::at(path, "INVALID_CHOICE", message);
+            return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault);
         }
         ApiError::unreadable(path, "INVALID_VALUE", message)
     })
@@ -147,7 +176,7 @@ impl<T: DeserializeOwned + Type + Send> Body<T> {
     fn parse(bytes: &[u8]) -> Result<T, ApiError> {
         let result = parse(&mut serde_json::Deserializer::from_slice(bytes), Vec::new());
         match result {
-            Err(error) if error.status() == StatusCode::UNPROCESSABLE_ENTITY => {
+            Err(error) if error.faults().iter().any(|fault| fault.code == "REQUIRED") => {
                 let value: Value = serde_json::from_slice(bytes).unwrap_or_default();
                 let faults = missing::<T>(&value);
                 if faults.is_empty() {
@@ -192,6 +221,35 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for Body<T> {
     }
 }
 
+impl<'a, T: DeserializeOwned + Type + Default + Send> ApiExtractor<'a> for OptionalBody<T> {
+    const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
+    type ParamType = ();
+    type ParamRawType = ();
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+
+    fn request_meta() -> Option<MetaRequest> {
+        Some(MetaRequest { required: false, ..request_meta::<T>("application/json") })
+    }
+
+    async fn from_request(
+        request: &'a Request,
+        body: &mut RequestBody,
+        options: ExtractParamOptions<()>,
+    ) -> poem::Result<Self> {
+        let none = body.is_some()
+            && request.content_type().is_none()
+            && matches!(request.header(header::CONTENT_LENGTH), None | Some("0"))
+            && !request.headers().contains_key(header::TRANSFER_ENCODING);
+        if none {
+            return Ok(Self(T::default()));
+        }
+        Body::from_request(request, body, options).await.map(|Body(body)| Self(body))
+    }
+}
+
 impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for MergePatch<T> {
     const TYPES: &'static [ApiExtractorType] = &[ApiExtractorType::RequestObject];
     const PARAM_IS_REQUIRED: bool = true;
@@ -217,10 +275,7 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for MergePatch<T> {
     ) -> poem::Result<Self> {
         let bytes = read(request, body).await?;
         let patch: Value = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
-        if !patch.is_object() {
-            return Err(ApiError::unreadable("", "INVALID_VALUE", "expected an object").into());
-        }
-        Ok(Self { patch, of: std::marker::PhantomData })
+        Ok(Self { patch, of: PhantomData })
     }
 }
 
@@ -412,6 +467,7 @@ mod tests {
         );
         assert_eq!(fault("[[[[[1]]]]]").await, at(400, "TOO_DEEP", ""));
         assert_eq!(fault("[[[[1]]]]").await.1, "INVALID_VALUE", "four levels are allowed");
+        assert_eq!(fault(r#"["name", "city"]"#).await, at(400, "INVALID_VALUE", ""));
     }
 
     #[tokio::test]

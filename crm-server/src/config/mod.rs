@@ -330,7 +330,8 @@ impl Config {
 
     fn check(&self) -> Result<(), ConfigError> {
         let at_least_one = [
-            ("database.pool_size", u64::from(self.database.pool_size)),
+            // One for requests and one for sign-in.
+            ("database.pool_size", u64::from(self.database.pool_size / 2)),
             ("limits.body_bytes", self.limits.body_bytes as u64),
             ("limits.nesting", self.limits.nesting as u64),
             ("limits.page", u64::from(self.limits.page)),
@@ -344,11 +345,12 @@ impl Config {
         ];
         for (name, value) in at_least_one {
             if value == 0 {
-                return Err(ConfigError::new(format!("{name}: expected at least 1, got 0")));
+                let least = if name == "database.pool_size" { 2 } else { 1 };
+                return Err(ConfigError::new(format!("{name}: expected at least {least}")));
             }
         }
-        if self.limits.page > crm_core::store::MAX_LIMIT {
-            let most = crm_core::store::MAX_LIMIT;
+        if self.limits.page > crm_core::language::MAX_LIST_LIMIT {
+            let most = crm_core::language::MAX_LIST_LIMIT;
             return Err(ConfigError::new(format!("limits.page: expected at most {most}")));
         }
         if self.limits.nesting > 100 {

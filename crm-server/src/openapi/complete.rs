@@ -1,13 +1,26 @@
 //! The one pass over the document that says what holds for all operations.
 
+use crm_core::language::ParameterDescription;
 use serde_json::{Map, Value, json};
 
-use super::{errors, words};
+use super::{errors, lists, words};
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
-pub(super) fn complete(document: &mut Value) {
+/// `described` are the lists of the API, each with its path and its parameters.
+pub(super) fn complete(
+    document: &mut Value,
+    described: &[(&'static str, Vec<ParameterDescription>)],
+) {
     mend_nullable(document);
+    for (path, parameters) in described {
+        let operation = &mut document["paths"][path]["get"];
+        let described = parameters.iter().map(lists::parameter);
+        match operation["parameters"].as_array_mut() {
+            Some(known) => known.extend(described),
+            None => operation["parameters"] = described.collect(),
+        }
+    }
     let mut patches = Vec::new();
     let mut tags = Vec::new();
     if let Some(paths) = document["paths"].as_object_mut() {
@@ -28,6 +41,12 @@ pub(super) fn complete(document: &mut Value) {
     let components = &mut document["components"];
     components["responses"] = responses;
     components["schemas"]["ErrorReply"] = error;
+    components["securitySchemes"] = json!({"bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "bearerFormat": "JWT",
+        "description": "The access token of a sign-in"
+    }});
     for name in patches {
         let patch = as_patch(&components["schemas"][&name]);
         components["schemas"][format!("{name}Patch")] = patch;

@@ -3,6 +3,7 @@
 
 mod complete;
 mod errors;
+mod lists;
 mod words;
 
 use std::sync::OnceLock;
@@ -48,7 +49,7 @@ pub fn document() -> &'static str {
     DOCUMENT.get_or_init(|| {
         let mut document: Value =
             serde_json::from_str(&service(api::all()).spec()).unwrap_or_default();
-        complete::complete(&mut document);
+        complete::complete(&mut document, &api::lists());
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
         text.push('\n');
         text

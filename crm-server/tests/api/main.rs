@@ -6,6 +6,16 @@
 mod support;
 
 #[cfg(test)]
+mod auth;
+#[cfg(test)]
+mod customers;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod guarded;
+#[cfg(test)]
 mod system;
+#[cfg(test)]
+mod tenancy;
+#[cfg(test)]
+mod vocabulary;

@@ -10,8 +10,10 @@
 //! ```
 
 mod client;
+mod people;
 mod server;
 
+pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
 
 /// Runs each test on the memory store and on PostgreSQL.
@@ -26,6 +28,13 @@ macro_rules! for_each_store {
             #[tokio::test]
             async fn on_memory() {
                 let server = TestServer::start($crate::support::Backend::Memory).await;
+                case(&server).await;
+                server.stop().await;
+            }
+
+            #[tokio::test]
+            async fn on_postgres() {
+                let server = TestServer::start($crate::support::Backend::Postgres).await;
                 case(&server).await;
                 server.stop().await;
             }

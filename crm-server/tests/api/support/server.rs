@@ -3,12 +3,15 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use crm_core::ManualClock;
 use crm_core::store::Store;
 use crm_server::app::{App, Parts};
 use crm_server::config::{Algorithm, Config, Passwords};
 use crm_server::server::Running;
 use crm_server::tokens::generate_key;
 use crm_store_memory::MemoryStore;
+use crm_store_postgres::testing::TestDatabase;
+use crm_store_postgres::{PostgresOptions, PostgresStore};
 
 use super::client::Client;
 
@@ -16,16 +19,21 @@ use super::client::Client;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
     Memory,
+    Postgres,
 }
 
 /// A running server, and the callers of it.
 #[derive(Debug)]
 pub(crate) struct TestServer {
     running: Running,
+    app: Arc<App>,
+    clock: Arc<ManualClock>,
+    // Dropped last: the server holds connections to it.
+    _database: Option<TestDatabase>,
 }
 
 /// Settings that make tests quick, and are otherwise those of production.
-pub(crate) fn config() -> Config {
+fn config() -> Config {
     let mut config = Config::default();
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
@@ -40,17 +48,38 @@ impl TestServer {
     }
 
     pub(crate) async fn start_with(backend: Backend, config: Config) -> Self {
-        let store: Arc<dyn Store> = match backend {
-            Backend::Memory => Arc::new(MemoryStore::new()),
+        let (store, database): (Arc<dyn Store>, _) = match backend {
+            Backend::Memory => (Arc::new(MemoryStore::new()), None),
+            Backend::Postgres => {
+                let database = TestDatabase::migrated().await.unwrap();
+                let mut options = PostgresOptions::new(database.app_url());
+                options.max_connections = 4;
+                let store = PostgresStore::connect(&options).await.unwrap();
+                (Arc::new(store), Some(database))
+            }
         };
-        let app = App::new(Parts::new(config, store)).await.unwrap();
-        let running = Running::start(app, SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-        Self { running }
+        let clock = Arc::new(ManualClock::at("2026-03-16T09:30:00Z".parse().unwrap()));
+        let mut parts = Parts::new(config, store);
+        parts.clock = Arc::clone(&clock) as _;
+        let app = App::new(parts).await.unwrap();
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let running = Running::start(Arc::clone(&app), address).await.unwrap();
+        Self { running, app, clock, _database: database }
     }
 
     /// A caller without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client::new(self.running.address())
+    }
+
+    /// The server's clock, which stands still until it is moved.
+    pub(crate) fn clock(&self) -> &ManualClock {
+        &self.clock
+    }
+
+    /// The server from within, for what the API cannot set up yet.
+    pub(crate) fn app(&self) -> &App {
+        &self.app
     }
 
     pub(crate) async fn stop(self) {

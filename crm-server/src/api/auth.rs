@@ -1,0 +1,391 @@
+//! Signing up, in and out, and who one is.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use crm_core::Error;
+use crm_core::auth::{self, SignIn, SignUp};
+use crm_core::tenants::{Tenant, TenantId, TenantStatus};
+use crm_core::users::{User, UserStatus};
+use poem::Request;
+use poem::web::Data;
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::body::{Body, OptionalBody};
+use super::caller::{Caller, SignedIn, origin};
+use super::envelope::{Created, Reply};
+use super::error::ApiError;
+use super::values::Code;
+use crate::app::App;
+use crate::openapi::BASE;
+
+/// Signing up, in and out.
+#[derive(Debug, Clone, Copy)]
+pub struct AuthApi;
+
+/// Who signs up.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct SignUpInput {
+    /// The e-mail address.
+    pub email: String,
+    /// The password: 8 to 256 characters.
+    pub password: String,
+    /// What the user is called; the part of the address before the `@` where none is given.
+    pub name: Option<String>,
+    /// A name to sign in with instead of the address.
+    pub username: Option<String>,
+    /// The name of a tenant to make, of which the user becomes the owner.
+    pub tenant_name: Option<String>,
+}
+
+/// Who signs in: by e-mail address or user name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct LoginInput {
+    /// The e-mail address.
+    pub email: Option<String>,
+    /// The user name, in place of the address.
+    pub username: Option<String>,
+    /// The password.
+    pub password: String,
+    /// The tenant to work in; the one joined first where none is named.
+    pub tenant_id: Option<Uuid>,
+    /// Whether to stay signed in for longer.
+    #[oai(default)]
+    pub remember_me: bool,
+}
+
+/// A refresh token to spend.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct RefreshInput {
+    /// The refresh token of the last sign-in or refresh.
+    pub refresh_token: String,
+}
+
+/// The session to end, where the request carries no access token of it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct LogoutInput {
+    /// A refresh token of the session.
+    pub refresh_token: Option<String>,
+}
+
+/// What a sign-in gives.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Session", rename_all = "camelCase")]
+pub struct SessionView {
+    /// The access token, for `Authorization: Bearer …`.
+    pub access_token: String,
+    /// `Bearer`.
+    pub token_type: String,
+    /// For how many seconds the access token holds.
+    pub expires_in: i64,
+    /// The token that prolongs the session, once.
+    pub refresh_token: String,
+    /// When the session ends unless it is prolonged.
+    pub refresh_expires_at: DateTime<Utc>,
+    /// The user.
+    pub user: UserView,
+    /// The tenant worked in; none where the user has none yet.
+    pub tenant: Option<TenantView>,
+    /// The tenants that the user can work in.
+    pub tenants: Vec<TenantView>,
+    /// The codes of the user's roles in the tenant.
+    pub roles: Vec<String>,
+    /// What the user may do in the tenant, each with its reach.
+    pub permissions: BTreeMap<String, String>,
+}
+
+/// A user.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "User", rename_all = "camelCase")]
+pub struct UserView {
+    /// The identifier.
+    pub id: Uuid,
+    /// The version, which is also the `ETag`.
+    pub version: i64,
+    /// When they signed up.
+    pub created_at: DateTime<Utc>,
+    /// When they were last changed.
+    pub updated_at: DateTime<Utc>,
+    /// The e-mail address.
+    pub email: String,
+    /// A name to sign in with instead.
+    pub username: Option<String>,
+    /// What they are called.
+    pub name: String,
+    /// Where their picture is.
+    pub avatar: Option<String>,
+    /// What they told the front end to remember.
+    pub preferences: Option<Value>,
+    /// Whether they may sign in.
+    pub status: Code<UserStatus>,
+    /// When they last signed in.
+    pub last_login_at: Option<DateTime<Utc>>,
+}
+
+impl From<User> for UserView {
+    fn from(user: User) -> Self {
+        let User {
+            id,
+            version,
+            created_at,
+            updated_at,
+            deleted_at: _,
+            email,
+            username,
+            name,
+            avatar,
+            preferences,
+            // Never leaves the server, not even as a hash.
+            password: _,
+            status,
+            last_login_at,
+        } = user;
+        Self {
+            id: id.uuid(),
+            version,
+            created_at,
+            updated_at,
+            email,
+            username,
+            name,
+            avatar,
+            preferences,
+            status: Code(status),
+            last_login_at,
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Tenant", rename_all = "camelCase")]
+pub struct TenantView {
+    /// The identifier.
+    pub id: Uuid,
+    /// The version, which is also the `ETag`.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// What it is called.
+    pub name: String,
+    /// Its domain on the internet.
+    pub domain: Option<String>,
+    /// The language and customs of its people (BCP 47).
+    pub locale: Option<String>,
+    /// Where its days begin (IANA).
+    pub time_zone: Option<String>,
+    /// What it counts its money in (ISO 4217).
+    pub currency: Option<String>,
+    /// Whether its people may work.
+    pub status: Code<TenantStatus>,
+}
+
+impl From<Tenant> for TenantView {
+    fn from(tenant: Tenant) -> Self {
+        let Tenant {
+            id,
+            version,
+            created_at,
+            updated_at,
+            deleted_at: _,
+            name,
+            domain,
+            locale,
+            time_zone,
+            currency,
+            status,
+        } = tenant;
+        Self {
+            id: id.uuid(),
+            version,
+            created_at,
+            updated_at,
+            name,
+            domain,
+            locale,
+            time_zone,
+            currency,
+            status: Code(status),
+        }
+    }
+}
+
+/// Who one is.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Profile", rename_all = "camelCase")]
+pub struct ProfileView {
+    /// The user.
+    pub user: UserView,
+    /// The tenant worked in.
+    pub tenant: Option<TenantView>,
+    /// The codes of the user's roles in the tenant.
+    pub roles: Vec<String>,
+    /// The user's title in the tenant.
+    pub title: Option<String>,
+}
+
+/// Nothing but the message.
+#[derive(Debug, Clone, Default, Serialize, Object)]
+#[oai(rename = "Done")]
+pub struct Done {}
+
+#[OpenApi(prefix_path = "/auth")]
+impl AuthApi {
+    /// Sign up
+    ///
+    /// With `tenantName` also makes the tenant, with the new user as its owner.
+    #[oai(path = "/signup", method = "post")]
+    async fn sign_up(
+        &self,
+        app: Data<&Arc<App>>,
+        input: Body<SignUpInput>,
+        request: &Request,
+    ) -> Result<Created<SessionView>, ApiError> {
+        let SignUpInput { email, password, name, username, tenant_name } = input.0;
+        let asked =
+            SignUp { email, password, name, username, tenant_name, origin: origin(request) };
+        let signed_in = app.crm().auth().sign_up(asked).await?;
+        Ok(Created::new(session(&app, signed_in)?, format!("{BASE}/auth/profile")))
+    }
+
+    /// Sign in
+    #[oai(path = "/login", method = "post")]
+    async fn login(
+        &self,
+        app: Data<&Arc<App>>,
+        input: Body<LoginInput>,
+        request: &Request,
+    ) -> Result<Reply<SessionView>, ApiError> {
+        let LoginInput { email, username, password, tenant_id, remember_me } = input.0;
+        let login = match (email, username) {
+            (Some(_), Some(_)) => {
+                let message = "expected email or username, got both";
+                return Err(Error::invalid("username", "CONTRADICTION", message).into());
+            }
+            (login, other) => login.or(other).unwrap_or_default(),
+        };
+        let asked = SignIn {
+            login,
+            password,
+            tenant: tenant_id.map(TenantId::new),
+            remember: remember_me,
+            origin: origin(request),
+        };
+        let signed_in = app.crm().auth().sign_in(asked).await?;
+        Ok(Reply::new(session(&app, signed_in)?))
+    }
+
+    /// Prolong a session
+    ///
+    /// Spends the refresh token for the next one. A second use of a spent one ends the session.
+    #[oai(path = "/refresh", method = "post")]
+    async fn refresh(
+        &self,
+        app: Data<&Arc<App>>,
+        input: Body<RefreshInput>,
+    ) -> Result<Reply<SessionView>, ApiError> {
+        let signed_in = app.crm().auth().refresh(&input.0.refresh_token).await?;
+        app.standings().forget(signed_in.session.id);
+        Ok(Reply::new(session(&app, signed_in)?))
+    }
+
+    /// Sign out
+    ///
+    /// Ends the session of the access token, or of the refresh token in the body: its access
+    /// tokens stop working at once.
+    #[oai(path = "/logout", method = "post")]
+    async fn logout(
+        &self,
+        app: Data<&Arc<App>>,
+        input: OptionalBody<LogoutInput>,
+        request: &Request,
+    ) -> Result<Reply<Done>, ApiError> {
+        let auth = app.crm().auth();
+        let ended = match input.0.refresh_token {
+            Some(token) => auth.sign_out(&token).await?,
+            None => {
+                let session = SignedIn::of(request).await?.session;
+                auth.end(session).await?;
+                Some(session)
+            }
+        };
+        if let Some(session) = ended {
+            app.standings().forget(session);
+        }
+        Ok(Reply::new(Done {}).message("signed out"))
+    }
+
+    /// Get one's own profile
+    #[oai(path = "/profile", method = "get")]
+    async fn profile(&self, caller: SignedIn) -> Result<Reply<ProfileView>, ApiError> {
+        let user = User::clone(&caller.user);
+        let version = user.version;
+        let membership = caller.membership.as_deref();
+        let profile = ProfileView {
+            user: user.into(),
+            tenant: membership.map(|membership| membership.tenant.clone().into()),
+            roles: membership.map(|m| m.member.roles.clone()).unwrap_or_default(),
+            title: membership.and_then(|membership| membership.member.title.clone()),
+        };
+        Ok(Reply::new(profile).version(version))
+    }
+
+    /// Get one's own permissions in the tenant, each with its reach
+    #[oai(path = "/permissions", method = "get")]
+    async fn permissions(
+        &self,
+        caller: Caller,
+    ) -> Result<Reply<BTreeMap<String, String>>, ApiError> {
+        Ok(Reply::new(permissions(caller.membership())))
+    }
+
+    /// Get the codes of one's own roles in the tenant
+    #[oai(path = "/roles", method = "get")]
+    async fn roles(&self, caller: Caller) -> Result<Reply<Vec<String>>, ApiError> {
+        Ok(Reply::new(caller.membership().member.roles.clone()))
+    }
+}
+
+fn permissions(membership: &auth::Membership) -> BTreeMap<String, String> {
+    let held = membership.grants.list();
+    held.into_iter()
+        .map(|(permission, reach)| (permission.to_string(), reach.to_string()))
+        .collect()
+}
+
+fn session(app: &App, signed_in: auth::SignedIn) -> Result<SessionView, ApiError> {
+    let auth::SignedIn { user, session, refresh_token, membership, tenants } = signed_in;
+    let tenant = membership.as_ref().map(|membership| membership.tenant.id.uuid());
+    let signed = app.tokens().sign(user.id.uuid(), tenant, session.id.uuid());
+    let signed = signed.map_err(ApiError::internal)?;
+    Ok(SessionView {
+        access_token: signed.token,
+        token_type: "Bearer".to_owned(),
+        expires_in: signed.expires_in,
+        refresh_token,
+        refresh_expires_at: session.expires_at,
+        user: user.into(),
+        permissions: membership.as_ref().map(permissions).unwrap_or_default(),
+        roles: membership.as_ref().map(|m| m.member.roles.clone()).unwrap_or_default(),
+        tenant: membership.map(|membership| membership.tenant.into()),
+        tenants: tenants.into_iter().map(TenantView::from).collect(),
+    })
+}

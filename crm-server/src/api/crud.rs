@@ -1,0 +1,386 @@
+//! The one controller of all record types: list, get, create, replace, merge, delete, restore.
+//!
+//! A record type joins by implementing [`Resource`] in its area's file. What the controller does
+//! is the same for all; what differs is an action of the area's own, beside it.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use crm_core::custom_fields::CustomFieldDefinitions;
+use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
+use crm_core::store::{Deleted, Page, Query};
+use crm_core::{Entity, Error, Id, Records, Result, Rules, TenantCrm};
+use poem::Request;
+use poem_openapi::OpenApi;
+use poem_openapi::param::Path;
+use poem_openapi::types::Type;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use uuid::Uuid;
+
+use super::body::{Body, MergePatch};
+use super::caller::Caller;
+use super::envelope::{Created, Listed, Meta, Reply};
+use super::error::ApiError;
+use super::etag;
+use super::known::Known;
+use crate::openapi::BASE;
+
+/// How often a merge is tried again when somebody else was faster.
+const ATTEMPTS: u32 = 5;
+
+/// A record type as the API shows and takes it.
+pub trait Resource: Send + Sync + 'static {
+    /// The library's type.
+    type Entity: Rules;
+    /// The library's service of it.
+    type Service: Service<Self::Entity>;
+    /// What is answered.
+    type View: Type + Serialize + Send + Sync + 'static;
+    /// What is written: by POST and PUT as a whole, by PATCH in parts.
+    type Input: Type + Serialize + DeserializeOwned + Send + 'static;
+
+    /// Where its records are, below the base: `/customers`.
+    const PATH: &'static str;
+    /// What a list can embed, and embeds unless `expand` says otherwise.
+    const EXPANSIONS: &'static [&'static str] = &[];
+
+    /// The service, as far as the caller's permissions reach.
+    fn service(crm: &TenantCrm) -> Self::Service;
+    /// What is answered. Takes the entity apart by its fields, so that none can be forgotten.
+    fn view(entity: Self::Entity) -> Self::View;
+    /// What would be written to get the entity as it is. Takes it apart too.
+    fn input(entity: Self::Entity) -> Self::Input;
+    /// The version that what is written expects.
+    fn expected(input: &Self::Input) -> Option<i64>;
+    /// What the library is to store.
+    ///
+    /// # Errors
+    /// Where a value has a form that the library has no type for.
+    fn draft(input: Self::Input) -> Result<<Self::Entity as Entity>::Draft>;
+
+    /// Embeds what was asked for, with one query for each kind, however many records there are.
+    fn expand(
+        crm: &TenantCrm,
+        views: &mut [Self::View],
+        wanted: &[String],
+    ) -> impl Future<Output = Result<()>> + Send {
+        let _ = (crm, views, wanted);
+        async { Ok(()) }
+    }
+}
+
+/// What the controller needs of a service.
+pub trait Service<E: Entity>: Send + Sync {
+    /// The part of the records that is asked for.
+    fn select(&self, query: Query) -> impl Future<Output = Result<Page<E>>> + Send;
+    /// A record.
+    fn load(&self, id: Id<E>, deleted: Deleted) -> impl Future<Output = Result<E>> + Send;
+    /// Creates one.
+    fn create(&self, draft: E::Draft) -> impl Future<Output = Result<E>> + Send;
+    /// Replaces one.
+    fn replace(
+        &self,
+        id: Id<E>,
+        expected: Option<i64>,
+        draft: E::Draft,
+    ) -> impl Future<Output = Result<E>> + Send;
+    /// Deletes one softly.
+    fn delete(&self, id: Id<E>, expected: Option<i64>) -> impl Future<Output = Result<E>> + Send;
+    /// Brings one back.
+    fn restore(&self, id: Id<E>, expected: Option<i64>) -> impl Future<Output = Result<E>> + Send;
+}
+
+/// Makes services of the library ones of the controller.
+macro_rules! services {
+    ($([$($entity:ident)?] $service:ty: $of:ty, $records:expr;)*) => {$(
+        impl $(<$entity: Rules>)? Service<$of> for $service {
+            async fn select(&self, query: Query) -> Result<Page<$of>> {
+                let records: fn(&Self) -> &Records<$of> = $records;
+                records(self).select(query).await
+            }
+            async fn load(&self, id: Id<$of>, deleted: Deleted) -> Result<$of> {
+                self.load(id, deleted).await
+            }
+            async fn create(&self, draft: <$of as Entity>::Draft) -> Result<$of> {
+                self.create(draft).await
+            }
+            async fn replace(
+                &self,
+                id: Id<$of>,
+                expected: Option<i64>,
+                draft: <$of as Entity>::Draft,
+            ) -> Result<$of> {
+                self.replace(id, expected, draft).await
+            }
+            async fn delete(&self, id: Id<$of>, expected: Option<i64>) -> Result<$of> {
+                self.delete(id, expected).await
+            }
+            async fn restore(&self, id: Id<$of>, expected: Option<i64>) -> Result<$of> {
+                self.restore(id, expected).await
+            }
+        }
+    )*};
+}
+
+services! {
+    [E] Records<E>: E, |records| records;
+    [] CustomFieldDefinitions: crm_core::custom_fields::CustomField, CustomFieldDefinitions::records;
+}
+
+/// The controller of a record type.
+#[derive(Debug)]
+pub struct Crud<R>(PhantomData<fn() -> R>);
+
+impl<R> Default for Crud<R> {
+    fn default() -> Self {
+        Self(PhantomData)
+    }
+}
+
+#[OpenApi(prefix_path = R::PATH)]
+impl<R: Resource> Crud<R> {
+    /// List {records}
+    ///
+    /// Filtered, searched, sorted, and a part at a time.
+    #[oai(path = "/", method = "get")]
+    async fn list(&self, caller: Caller, request: &Request) -> Result<Listed<R::View>, ApiError> {
+        list::<R>(&caller, &parameters(request), &[], Ok).await
+    }
+
+    /// Create a {record}
+    #[oai(path = "/", method = "post")]
+    async fn create(
+        &self,
+        caller: Caller,
+        input: Body<R::Input>,
+    ) -> Result<Created<R::View>, ApiError> {
+        let entity = R::service(caller.crm()).create(R::draft(input.0)?).await?;
+        let (id, version) = (entity.id(), entity.version());
+        let view = view::<R>(&caller, entity).await?;
+        Ok(Created::new(view, format!("{BASE}{}/{id}", R::PATH)).version(version))
+    }
+
+    /// Get a {record}
+    #[oai(path = "/:id", method = "get")]
+    async fn get(&self, caller: Caller, id: Path<Uuid>) -> Result<Reply<R::View>, ApiError> {
+        let entity = R::service(caller.crm()).load(Id::new(id.0), Deleted::Exclude).await?;
+        reply::<R>(&caller, entity).await
+    }
+
+    /// Replace a {record}
+    ///
+    /// What is left out is cleared.
+    #[oai(path = "/:id", method = "put")]
+    async fn replace(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<R::Input>,
+        request: &Request,
+    ) -> Result<Reply<R::View>, ApiError> {
+        let expected = etag::expected(request, R::expected(&input.0))?;
+        let draft = R::draft(input.0)?;
+        let entity = R::service(caller.crm()).replace(Id::new(id.0), expected, draft).await?;
+        reply::<R>(&caller, entity).await
+    }
+
+    /// Change a {record}
+    ///
+    /// A JSON merge patch (RFC 7396): what is left out stays, null clears.
+    #[oai(path = "/:id", method = "patch")]
+    async fn merge(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        patch: MergePatch<R::Input>,
+        request: &Request,
+    ) -> Result<Reply<R::View>, ApiError> {
+        let expected = etag::expected(request, patch.version()?)?;
+        let entity = merge::<R>(&caller, Id::new(id.0), expected, patch).await?;
+        reply::<R>(&caller, entity).await
+    }
+
+    /// Delete a {record}
+    ///
+    /// It can be restored; references to it stay readable.
+    #[oai(path = "/:id", method = "delete")]
+    async fn delete(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        request: &Request,
+    ) -> Result<Reply<R::View>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let entity = R::service(caller.crm()).delete(Id::new(id.0), expected).await?;
+        reply::<R>(&caller, entity).await
+    }
+
+    /// Restore a deleted {record}
+    #[oai(path = "/:id/restore", method = "post")]
+    async fn restore(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        request: &Request,
+    ) -> Result<Reply<R::View>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let entity = R::service(caller.crm()).restore(Id::new(id.0), expected).await?;
+        reply::<R>(&caller, entity).await
+    }
+}
+
+/// The decoded parameters of a request's query.
+pub fn parameters(request: &Request) -> Vec<(String, String)> {
+    request.params().unwrap_or_default()
+}
+
+/// What a request for a list asks for, within the server's limits. `reserved` parameters are the
+/// caller's own to read.
+///
+/// # Errors
+/// 400 naming the parameter that cannot be understood.
+pub async fn asked<R: Resource>(
+    caller: &Caller,
+    parameters: &[(String, String)],
+    reserved: &[&str],
+) -> Result<ListRequest, ApiError> {
+    let schema = R::Entity::schema();
+    let known = Known::about(caller.crm(), schema, parameters).await?;
+    let asked = parse_list(schema, &known, parameters, reserved)?;
+    let most = caller.limits().page;
+    if asked.window.limit() > most {
+        let message = format!("expected at most {most}");
+        return Err(ApiError::unreadable("limit", "OUT_OF_RANGE", message));
+    }
+    Ok(asked)
+}
+
+/// The list of what the parameters ask for, after `adjust` had a look.
+///
+/// # Errors
+/// 400 naming the parameter that cannot be understood; 403.
+pub async fn list<R: Resource>(
+    caller: &Caller,
+    parameters: &[(String, String)],
+    reserved: &[&str],
+    adjust: impl FnOnce(ListRequest) -> Result<ListRequest> + Send,
+) -> Result<Listed<R::View>, ApiError> {
+    let asked = adjust(asked::<R>(caller, parameters, reserved).await?)?;
+    listed::<R>(caller, asked).await
+}
+
+/// The list of what is asked for.
+///
+/// # Errors
+/// As the services'.
+pub async fn listed<R: Resource>(
+    caller: &Caller,
+    asked: ListRequest,
+) -> Result<Listed<R::View>, ApiError> {
+    let (page, limit) = (asked.page(), asked.window.limit());
+    let expand = asked.expand.clone();
+    // Before the store is asked: what cannot be embedded is a fault of the request.
+    wanted::<R>(expand.as_deref())?;
+    let found = select::<R>(caller, asked).await?;
+    let meta = Meta {
+        page,
+        limit: Some(limit),
+        total: found.total,
+        total_pages: found.total.map(|total| total.div_ceil(u64::from(limit.max(1)))),
+        next_cursor: found.next.map(|cursor| cursor.encode()),
+    };
+    Ok(Listed::new(views::<R>(caller, found.items, expand.as_deref()).await?, meta))
+}
+
+/// The records that are asked for.
+///
+/// # Errors
+/// As the services'.
+pub async fn select<R: Resource>(
+    caller: &Caller,
+    asked: ListRequest,
+) -> Result<Page<R::Entity>, ApiError> {
+    let query = asked.into_query(Arc::clone(R::Entity::schema()))?;
+    Ok(R::service(caller.crm()).select(query).await?)
+}
+
+/// The views of records, with what is to be embedded: everything unless `expand` says otherwise.
+///
+/// # Errors
+/// 400 where that cannot be embedded; as the services'.
+pub async fn views<R: Resource>(
+    caller: &Caller,
+    entities: Vec<R::Entity>,
+    expand: Option<&[String]>,
+) -> Result<Vec<R::View>, ApiError> {
+    let wanted = wanted::<R>(expand)?;
+    let mut views: Vec<R::View> = entities.into_iter().map(R::view).collect();
+    R::expand(caller.crm(), &mut views, &wanted).await?;
+    Ok(views)
+}
+
+/// The view of one record, with all that can be embedded.
+///
+/// # Errors
+/// As the services'.
+pub async fn view<R: Resource>(caller: &Caller, entity: R::Entity) -> Result<R::View, ApiError> {
+    let mut views = [R::view(entity)];
+    R::expand(caller.crm(), &mut views, &wanted::<R>(None)?).await?;
+    let [view] = views;
+    Ok(view)
+}
+
+/// The answer with one record in it.
+///
+/// # Errors
+/// As the services'.
+pub async fn reply<R: Resource>(
+    caller: &Caller,
+    entity: R::Entity,
+) -> Result<Reply<R::View>, ApiError> {
+    let version = entity.version();
+    Ok(Reply::new(view::<R>(caller, entity).await?).version(version))
+}
+
+/// Applies a merge patch to a record as it is now. Without a version expected, it is tried again
+/// where somebody else was faster.
+async fn merge<R: Resource>(
+    caller: &Caller,
+    id: Id<R::Entity>,
+    expected: Option<i64>,
+    patch: MergePatch<R::Input>,
+) -> Result<R::Entity, ApiError> {
+    let service = R::service(caller.crm());
+    let mut attempt = 1;
+    loop {
+        let before = service.load(id, Deleted::Exclude).await?;
+        let version = expected.unwrap_or(before.version());
+        let current = serde_json::to_value(R::input(before)).map_err(Error::internal)?;
+        let draft = R::draft(patch.clone().apply(current)?)?;
+        match service.replace(id, Some(version), draft).await {
+            Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => attempt += 1,
+            result => return Ok(result?),
+        }
+    }
+}
+
+fn wanted<R: Resource>(asked: Option<&[String]>) -> Result<Vec<String>, ApiError> {
+    let Some(asked) = asked else {
+        return Ok(R::EXPANSIONS.iter().map(|name| (*name).to_owned()).collect());
+    };
+    match asked.iter().find(|name| !R::EXPANSIONS.contains(&name.as_str())) {
+        None => Ok(asked.to_vec()),
+        Some(unknown) => {
+            let known = R::EXPANSIONS.join(", ");
+            let message = format!("expected some of [{known}], got {unknown:?}");
+            Err(ApiError::unreadable("expand", "UNKNOWN_EXPANSION", message))
+        }
+    }
+}
+
+/// The parameters of a resource's list, for the document.
+pub fn described<R: Resource>() -> (&'static str, Vec<ParameterDescription>) {
+    (R::PATH, describe(R::Entity::schema()))
+}

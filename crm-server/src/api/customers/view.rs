@@ -1,0 +1,504 @@
+//! A customer as it is shown and as it is written.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use crm_core::custom_fields::CustomFields;
+use crm_core::customers::{CompanySize, Customer, CustomerDraft, CustomerStatus, Engagement};
+use crm_core::tags::Tag;
+use crm_core::users::{Member, UserId, colleagues};
+use crm_core::{Entity, Error, Id, Records, Result, TenantCrm};
+use poem_openapi::Object;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::api::crud::Resource;
+use crate::api::values::Code;
+
+/// Customers.
+#[derive(Debug)]
+pub struct CustomerResource;
+
+/// A customer.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Customer", rename_all = "camelCase")]
+pub struct CustomerView {
+    /// The identifier.
+    pub id: Uuid,
+    /// The version, which is also the `ETag`.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// What it is shown as: the company's name, else the contact's, else first and last name,
+    /// else the e-mail address.
+    pub name: String,
+    /// The organisation's name.
+    pub company_name: Option<String>,
+    /// Whom to talk to there.
+    pub contact_name: Option<String>,
+    /// A person's given name.
+    pub first_name: Option<String>,
+    /// A person's family name.
+    pub last_name: Option<String>,
+    /// The e-mail address, compared without case.
+    pub email: Option<String>,
+    /// The phone number: E.164 where it is one, else as typed.
+    pub phone: Option<String>,
+    /// The address on the web.
+    pub website: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// The city.
+    pub city: Option<String>,
+    /// State, province or region.
+    pub region: Option<String>,
+    /// The postal code.
+    pub postal_code: Option<String>,
+    /// The country: ISO 3166-1 alpha-2; alpha-3 and English names are taken too.
+    pub country: Option<String>,
+    /// What line of business it is in.
+    pub industry: Option<String>,
+    /// How many people it has, roughly.
+    pub size: Option<Code<CompanySize>>,
+    /// How many people it has.
+    pub employee_count: Option<i64>,
+    /// What it turns over in a year, in `currency`.
+    pub annual_revenue: Option<Decimal>,
+    /// The currency it pays in: ISO 4217.
+    pub currency: Option<String>,
+    /// How far it has come.
+    pub status: Code<CustomerStatus>,
+    /// Where it came from.
+    pub source: Option<String>,
+    /// What else there is to know.
+    pub notes: Option<String>,
+    /// Its tags.
+    pub tags: Vec<TagBrief>,
+    /// Who looks after it.
+    pub assigned_to: Option<Uuid>,
+    /// Who coaches it.
+    pub coach: Option<Uuid>,
+    /// Who closed it.
+    pub closer: Option<Uuid>,
+    /// Who set the first meeting.
+    pub setter: Option<Uuid>,
+    /// The tenant's own fields, by their keys.
+    pub custom_fields: BTreeMap<String, Value>,
+    /// How much contact there was of late.
+    pub engagement: Code<Engagement>,
+    /// Who entered it.
+    pub created_by: Option<Uuid>,
+    /// When somebody last communicated with it.
+    pub last_contacted_at: Option<DateTime<Utc>>,
+    /// Who looks after it, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_user: Option<UserBrief>,
+    /// Who coaches it, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coach_user: Option<UserBrief>,
+    /// Who closed it, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closer_user: Option<UserBrief>,
+    /// Who set the first meeting, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub setter_user: Option<UserBrief>,
+}
+
+/// A tag on a record; its words where they are embedded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+pub struct TagBrief {
+    /// The identifier.
+    pub id: Uuid,
+    /// What it says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Its colour, `#rrggbb`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub color: Option<String>,
+}
+
+/// A colleague.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+pub struct UserBrief {
+    /// The identifier of the user.
+    pub id: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Their e-mail address.
+    pub email: String,
+}
+
+/// A customer to write. One of the names or an e-mail address has to be there.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct CustomerInput {
+    /// The version that is expected, in place of `If-Match`.
+    pub version: Option<i64>,
+    /// The organisation's name.
+    pub company_name: Option<String>,
+    /// Whom to talk to there.
+    pub contact_name: Option<String>,
+    /// A person's given name.
+    pub first_name: Option<String>,
+    /// A person's family name.
+    pub last_name: Option<String>,
+    /// The e-mail address, compared without case.
+    pub email: Option<String>,
+    /// The phone number: E.164 where it is one, else as typed.
+    pub phone: Option<String>,
+    /// The address on the web.
+    pub website: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// The city.
+    pub city: Option<String>,
+    /// State, province or region.
+    pub region: Option<String>,
+    /// The postal code.
+    pub postal_code: Option<String>,
+    /// The country: ISO 3166-1 alpha-2; alpha-3 and English names are taken too.
+    pub country: Option<String>,
+    /// What line of business it is in.
+    pub industry: Option<String>,
+    /// How many people it has, roughly.
+    pub size: Option<Code<CompanySize>>,
+    /// How many people it has.
+    pub employee_count: Option<i64>,
+    /// What it turns over in a year, in `currency`.
+    pub annual_revenue: Option<Decimal>,
+    /// The currency it pays in: ISO 4217.
+    pub currency: Option<String>,
+    /// How far it has come.
+    #[oai(default)]
+    pub status: Code<CustomerStatus>,
+    /// Where it came from.
+    pub source: Option<String>,
+    /// What else there is to know.
+    pub notes: Option<String>,
+    /// The identifiers of its tags.
+    #[oai(default)]
+    pub tags: Vec<Uuid>,
+    /// Who looks after it.
+    pub assigned_to: Option<Uuid>,
+    /// Who coaches it.
+    pub coach: Option<Uuid>,
+    /// Who closed it.
+    pub closer: Option<Uuid>,
+    /// Who set the first meeting.
+    pub setter: Option<Uuid>,
+    /// The tenant's own fields, by their keys.
+    #[oai(default)]
+    pub custom_fields: BTreeMap<String, Value>,
+}
+
+impl Resource for CustomerResource {
+    type Entity = Customer;
+    type Service = Records<Customer>;
+    type View = CustomerView;
+    type Input = CustomerInput;
+
+    const PATH: &'static str = "/customers";
+    const EXPANSIONS: &'static [&'static str] =
+        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags"];
+
+    fn service(crm: &TenantCrm) -> Records<Customer> {
+        crm.records()
+    }
+
+    fn view(customer: Customer) -> CustomerView {
+        let Customer {
+            id,
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            name,
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            status,
+            source,
+            notes,
+            tags,
+            assigned_to,
+            coach,
+            closer,
+            setter,
+            custom_fields,
+            engagement,
+            created_by,
+            last_contacted_at,
+        } = customer;
+        let untold = |tag: Id<Tag>| TagBrief { id: tag.uuid(), name: None, color: None };
+        CustomerView {
+            id: id.uuid(),
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            name,
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size: size.map(Code),
+            employee_count,
+            annual_revenue,
+            currency,
+            status: Code(status),
+            source,
+            notes,
+            tags: tags.into_iter().map(untold).collect(),
+            assigned_to: assigned_to.map(UserId::uuid),
+            coach: coach.map(UserId::uuid),
+            closer: closer.map(UserId::uuid),
+            setter: setter.map(UserId::uuid),
+            custom_fields: custom_fields.to_json().into_iter().collect(),
+            engagement: Code(engagement),
+            created_by: created_by.map(UserId::uuid),
+            last_contacted_at,
+            assigned_user: None,
+            coach_user: None,
+            closer_user: None,
+            setter_user: None,
+        }
+    }
+
+    fn input(customer: Customer) -> CustomerInput {
+        let Customer {
+            id: _,
+            version: _,
+            created_at: _,
+            updated_at: _,
+            deleted_at: _,
+            name: _,
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            status,
+            source,
+            notes,
+            tags,
+            assigned_to,
+            coach,
+            closer,
+            setter,
+            custom_fields,
+            engagement: _,
+            created_by: _,
+            last_contacted_at: _,
+        } = customer;
+        CustomerInput {
+            version: None,
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size: size.map(Code),
+            employee_count,
+            annual_revenue,
+            currency,
+            status: Code(status),
+            source,
+            notes,
+            tags: tags.into_iter().map(Id::uuid).collect(),
+            assigned_to: assigned_to.map(UserId::uuid),
+            coach: coach.map(UserId::uuid),
+            closer: closer.map(UserId::uuid),
+            setter: setter.map(UserId::uuid),
+            custom_fields: custom_fields.to_json().into_iter().collect(),
+        }
+    }
+
+    fn expected(input: &CustomerInput) -> Option<i64> {
+        input.version
+    }
+
+    fn draft(input: CustomerInput) -> Result<CustomerDraft> {
+        let CustomerInput {
+            version: _,
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            status,
+            source,
+            notes,
+            tags,
+            assigned_to,
+            coach,
+            closer,
+            setter,
+            custom_fields,
+        } = input;
+        let custom_fields = CustomFields::from_json(&custom_fields.into_iter().collect())?;
+        Ok(CustomerDraft {
+            company_name,
+            contact_name,
+            first_name,
+            last_name,
+            email,
+            phone,
+            website,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            industry,
+            size: size.map(|size| size.0),
+            employee_count,
+            annual_revenue,
+            currency,
+            status: status.0,
+            source,
+            notes,
+            tags: tags.into_iter().map(Id::new).collect(),
+            assigned_to: assigned_to.map(UserId::new),
+            coach: coach.map(UserId::new),
+            closer: closer.map(UserId::new),
+            setter: setter.map(UserId::new),
+            custom_fields,
+        })
+    }
+
+    async fn expand(crm: &TenantCrm, views: &mut [CustomerView], wanted: &[String]) -> Result<()> {
+        if wanted.iter().any(|name| name == "tags") {
+            expand_tags(crm, views).await?;
+        }
+        expand_people(crm, views, wanted).await
+    }
+}
+
+/// What a view knows of a person, and where that person is embedded.
+type Person = (fn(&CustomerView) -> Option<Uuid>, fn(&mut CustomerView) -> &mut Option<UserBrief>);
+
+const PEOPLE: [(&str, Person); 4] = [
+    ("assignedUser", (|view| view.assigned_to, |view| &mut view.assigned_user)),
+    ("coachUser", (|view| view.coach, |view| &mut view.coach_user)),
+    ("closerUser", (|view| view.closer, |view| &mut view.closer_user)),
+    ("setterUser", (|view| view.setter, |view| &mut view.setter_user)),
+];
+
+async fn expand_people(
+    crm: &TenantCrm,
+    views: &mut [CustomerView],
+    wanted: &[String],
+) -> Result<()> {
+    let people: Vec<Person> = PEOPLE
+        .into_iter()
+        .filter(|(name, _)| wanted.iter().any(|wanted| wanted == name))
+        .map(|(_, person)| person)
+        .collect();
+    let named = |view: &CustomerView| -> Vec<UserId> {
+        people.iter().filter_map(|(who, _)| who(view)).map(UserId::new).collect()
+    };
+    let mut ids: Vec<UserId> = views.iter().flat_map(named).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut known: BTreeMap<Uuid, UserBrief> = BTreeMap::new();
+    for ids in ids.chunks(crm_core::store::MAX_LIMIT as usize) {
+        for Member { user, name, email, .. } in colleagues(crm, ids).await? {
+            let id = user.uuid();
+            known.insert(id, UserBrief { id, name, email });
+        }
+    }
+    for view in views {
+        for (who, embedded) in &people {
+            *embedded(view) = who(view).and_then(|id| known.get(&id).cloned());
+        }
+    }
+    Ok(())
+}
+
+/// Tags that were deleted meanwhile are left out; for a caller who may not read tags, all keep
+/// their identifiers only.
+async fn expand_tags(crm: &TenantCrm, views: &mut [CustomerView]) -> Result<()> {
+    let ids = views.iter().flat_map(|view| view.tags.iter().map(|tag| Id::new(tag.id)));
+    let ids: Vec<Id<Tag>> = ids.collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let found = match crm.tags().get_many(ids).await {
+        Ok(found) => found,
+        Err(Error::Forbidden { .. }) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let brief = |tag: Tag| {
+        let id = tag.id().uuid();
+        (id, TagBrief { id, name: Some(tag.name), color: tag.color })
+    };
+    let known: BTreeMap<Uuid, TagBrief> = found.into_iter().map(brief).collect();
+    for view in views {
+        let tags = std::mem::take(&mut view.tags);
+        view.tags = tags.into_iter().filter_map(|tag| known.get(&tag.id).cloned()).collect();
+    }
+    Ok(())
+}

@@ -1,0 +1,98 @@
+//! Every operation of the document, called by those who may not.
+
+use serde_json::{Value, json};
+
+use crate::support::{TestServer, for_each_store};
+
+const SOMEBODYS: &str = "0197d8a0-0000-7000-8000-000000000000";
+
+/// What answers without a token, and why. This list may only shrink.
+const OPEN: &[&str] = &[
+    // Probes.
+    "GET /health/live",
+    "GET /health/ready",
+    // How one gets a token, or gives it back.
+    "POST /auth/signup",
+    "POST /auth/login",
+    "POST /auth/refresh",
+    "POST /auth/logout",
+];
+
+fn operations() -> Vec<(hyper::Method, String, String, Value)> {
+    let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let name = format!("{method} {path}");
+            let real = path.replace("{id}", SOMEBODYS);
+            assert!(!real.contains('{'), "{path}");
+            let path = format!("/api/v1{real}");
+            all.push((method.parse().unwrap(), name, path, operation.clone()));
+        }
+    }
+    all
+}
+
+for_each_store! {
+    async fn no_operation_but_the_listed_ones_answers_without_a_token(server: &TestServer) {
+        let nobody = server.anonymous();
+        let forged = nobody.with_token("eyJhbGciOiJub25lIn0.e30.");
+        for (method, name, path, operation) in operations() {
+            let open = OPEN.contains(&name.as_str());
+            let documented = operation["security"].as_array().is_some_and(|s| !s.is_empty());
+            assert_eq!(documented, !open, "{name}");
+            if open {
+                continue;
+            }
+            let body = operation.get("requestBody").map(|_| json!({}));
+            nobody.send(method.clone(), &path, body.clone()).await.fails(401, "UNAUTHENTICATED");
+            forged.send(method, &path, body).await.fails(401, "UNAUTHENTICATED");
+        }
+        for open in OPEN {
+            assert!(operations().iter().any(|(_, name, ..)| name == open), "{open} is gone");
+        }
+    }
+
+    async fn no_operation_shows_or_changes_a_tenant_that_one_is_no_member_of(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let there = acme.with("X-Tenant-ID", &other.tenant);
+        for (method, name, path, operation) in operations() {
+            if OPEN.contains(&name.as_str()) {
+                continue;
+            }
+            let body = operation.get("requestBody").map(|_| json!({}));
+            there.send(method, &path, body).await.fails(403, "NOT_A_MEMBER");
+        }
+    }
+
+    async fn another_tenants_ids_are_not_there_for_any_operation(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let created = [
+            ("/customers", json!({"companyName": "Theirs"})),
+            ("/customers/tags", json!({"name": "Theirs"})),
+            ("/custom-fields", json!({
+                "recordType": "customers", "key": "theirs", "label": "Theirs", "type": "text"
+            })),
+        ];
+        for (base, input) in created {
+            let record = other.post(&format!("/api/v1{base}"), input.clone()).await.data();
+            let id = record["id"].as_str().unwrap();
+            let mut tried = 0;
+            for (method, name, path, operation) in operations() {
+                let beneath = path.strip_prefix(&format!("/api/v1{base}/{SOMEBODYS}"));
+                if beneath.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+                    continue;
+                }
+                let path = path.replace(SOMEBODYS, id);
+                let body = operation.get("requestBody").map(|_| input.clone());
+                let answer = acme.send(method, &path, body).await;
+                assert_eq!(answer.status, 404, "{name}");
+                tried += 1;
+            }
+            assert!(tried >= 5, "{base}");
+            let path = format!("/api/v1{base}/{id}");
+            assert_eq!(other.get(&path).await.data(), record, "unchanged");
+        }
+    }
+}
