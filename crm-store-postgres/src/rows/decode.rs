@@ -35,7 +35,16 @@ pub(crate) fn decode_value(kind: Kind, row: &PgRow, i: usize) -> Result<Value> {
     Ok(match kind {
         Kind::Bool => get::<bool>(row, i)?.map_or(Value::Null, Value::Bool),
         Kind::Int => get::<i64>(row, i)?.map_or(Value::Null, Value::Int),
-        Kind::Decimal { .. } => get::<Decimal>(row, i)?.map_or(Value::Null, Value::Decimal),
+        Kind::Decimal { scale } => match get::<Decimal>(row, i)? {
+            None => Value::Null,
+            Some(mut decimal) => {
+                // The driver forgets the scale of zero.
+                if decimal.scale() < u32::from(scale) {
+                    decimal.rescale(scale.into());
+                }
+                Value::Decimal(decimal)
+            }
+        },
         Kind::Text | Kind::Code => get::<String>(row, i)?.map_or(Value::Null, Value::Text),
         Kind::Uuid => get::<Uuid>(row, i)?.map_or(Value::Null, Value::Uuid),
         Kind::Date => get::<NaiveDate>(row, i)?.map_or(Value::Null, Value::Date),

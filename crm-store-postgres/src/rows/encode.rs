@@ -3,6 +3,8 @@
 use crm_core::store::evaluate::Row;
 use crm_core::store::{Kind, Schema, Value};
 use crm_core::{Error, Result};
+use serde::Serialize;
+use serde_json::ser::{CompactFormatter, Formatter};
 
 use super::terms::terms_of;
 use super::{Column, custom};
@@ -42,10 +44,12 @@ pub(crate) fn encode_value(kind: Kind, value: &Value) -> Bind {
             Bind::Texts(codes.iter().cloned().map(Some).collect())
         }
         (Kind::Codes, _) => Bind::Texts(Vec::new()),
-        (Kind::Json, Value::Json(json)) => Bind::Json(Some((**json).clone())),
+        (Kind::Json, Value::Json(json)) => Bind::Json(Some(document(json))),
         (Kind::Json, _) => Bind::Json(None),
-        (Kind::Custom, Value::Custom(fields)) => Bind::Json(Some(custom::to_json(fields))),
-        (Kind::Custom, _) => Bind::Json(Some(serde_json::Value::Object(serde_json::Map::new()))),
+        (Kind::Custom, Value::Custom(fields)) => {
+            Bind::Json(Some(document(&custom::to_json(fields))))
+        }
+        (Kind::Custom, _) => Bind::Json(Some("{}".to_owned())),
     }
 }
 
@@ -68,7 +72,7 @@ pub(crate) fn encode_column(
                     _ => None,
                 })
                 .collect();
-            (values.map(Bind::$many), None)
+            (values.map(Bind::$many), None::<&'static str>)
         }};
     }
     let (array, cast) = match column.kind(schema) {
@@ -79,13 +83,44 @@ pub(crate) fn encode_column(
         Some(Kind::Uuid) => gather!(Uuid, Uuids),
         Some(Kind::Date) => gather!(Date, Dates),
         Some(Kind::Time) => gather!(Time, Times),
-        Some(Kind::Json | Kind::Custom) => gather!(Json, Jsons),
+        Some(Kind::Json | Kind::Custom) => {
+            let (texts, _) = gather!(Json, Texts);
+            (texts, Some("::jsonb"))
+        }
         Some(Kind::Uuids) => (Some(literals(binds)), Some("::uuid[]")),
         Some(Kind::Codes) => (Some(literals(binds)), Some("::text[]")),
         None => (Some(literals(binds)), Some("::int4[]")),
     };
     let array = array.ok_or_else(|| Error::internal("values of one column differ in type"))?;
     Ok((array, cast))
+}
+
+// The text of a document. PostgreSQL keeps numbers as decimals: a float that is whole must have a
+// point to come back as a float, which `1e16` has not.
+fn document(json: &serde_json::Value) -> String {
+    let mut text = Vec::new();
+    let mut serializer = serde_json::Serializer::with_formatter(&mut text, WithPoints);
+    match json.serialize(&mut serializer) {
+        Ok(()) => String::from_utf8(text).unwrap_or_default(),
+        // Writing a document into memory does not fail.
+        Err(_) => json.to_string(),
+    }
+}
+
+struct WithPoints;
+
+impl Formatter for WithPoints {
+    fn write_f64<W: ?Sized + std::io::Write>(
+        &mut self,
+        writer: &mut W,
+        value: f64,
+    ) -> std::io::Result<()> {
+        if value.abs() >= 1e15 {
+            write!(writer, "{value:.1}")
+        } else {
+            CompactFormatter.write_f64(writer, value)
+        }
+    }
 }
 
 fn literals(binds: impl Iterator<Item = Bind>) -> Bind {

@@ -19,7 +19,8 @@ pub(crate) enum Bind {
     Uuid(Option<Uuid>),
     Date(Option<NaiveDate>),
     Time(Option<DateTime<Utc>>),
-    Json(Option<serde_json::Value>),
+    /// A document, as its text.
+    Json(Option<String>),
     Bools(Vec<Option<bool>>),
     Ints(Vec<Option<i64>>),
     Decimals(Vec<Option<Decimal>>),
@@ -27,7 +28,6 @@ pub(crate) enum Bind {
     Uuids(Vec<Option<Uuid>>),
     Dates(Vec<Option<NaiveDate>>),
     Times(Vec<Option<DateTime<Utc>>>),
-    Jsons(Vec<Option<serde_json::Value>>),
     Terms(Vec<i32>),
 }
 
@@ -41,7 +41,7 @@ impl Bind {
             Self::Uuid(_) => "uuid",
             Self::Date(_) => "date",
             Self::Time(_) => "timestamptz",
-            Self::Json(_) => "jsonb",
+            Self::Json(_) => "text::jsonb",
             Self::Bools(_) => "bool[]",
             Self::Ints(_) => "int8[]",
             Self::Decimals(_) => "numeric[]",
@@ -49,7 +49,6 @@ impl Bind {
             Self::Uuids(_) => "uuid[]",
             Self::Dates(_) => "date[]",
             Self::Times(_) => "timestamptz[]",
-            Self::Jsons(_) => "jsonb[]",
             Self::Terms(_) => "int4[]",
         }
     }
@@ -71,7 +70,6 @@ impl Bind {
             Self::Uuids(values) => arguments.add(values),
             Self::Dates(values) => arguments.add(values),
             Self::Times(values) => arguments.add(values),
-            Self::Jsons(values) => arguments.add(values),
             Self::Terms(values) => arguments.add(values),
         }
     }

@@ -31,6 +31,33 @@ async fn records_come_back_as_they_were_written_one_by_one_and_many_at_once() {
 }
 
 #[tokio::test]
+async fn zeros_keep_their_scale_and_floats_stay_floats() {
+    let world = World::new().await;
+    let picture = serde_json::json!([
+        0.1,
+        1.0,
+        1e15,
+        1e16,
+        -1e16,
+        1.5e300,
+        1.5e-300,
+        10_000_000_000_000_000_u64
+    ]);
+    let values = [
+        ("unitPrice", Value::Decimal(rust_decimal::Decimal::ZERO)),
+        ("picture", Value::Json(Box::new(picture))),
+    ];
+    let articles: Vec<Record> = (1..=3).map(|id| world.article(id, 1, &values)).collect();
+    world.commit(vec![world.insert("firms", world.firm(1, "One"))]).await.unwrap();
+    world.commit(vec![world.insert("articles", articles[0].clone())]).await.unwrap();
+    let rest = articles[1..].iter().map(|article| world.insert("articles", article.clone()));
+    world.commit(rest.collect()).await.unwrap();
+    for (found, article) in world.all("articles").await.iter().rev().zip(&articles) {
+        assert_eq!(format!("{found:?}"), format!("{article:?}"));
+    }
+}
+
+#[tokio::test]
 async fn a_change_of_a_version_that_is_gone_is_stale_and_changes_nothing() {
     let world = World::new().await;
     let firms = Arc::clone(world.schema("firms"));
