@@ -7,6 +7,8 @@ pub mod access;
 pub mod audit;
 pub mod auth;
 mod clock;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod crm;
 pub mod custom_fields;
 pub mod customers;

@@ -244,6 +244,10 @@ impl Filter {
                         "must not contain a NUL character",
                     ));
                 }
+                // Folded, and without white space, however they were given.
+                if words.len() <= MAX_TERMS {
+                    *words = super::text::words(&words.join(" "));
+                }
                 *terms += words.len();
                 if *terms > MAX_TERMS {
                     return Err(limit("the number of words in a search", MAX_TERMS));

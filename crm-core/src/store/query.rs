@@ -11,7 +11,7 @@ use super::filter::{Filter, Path, known_path, limit};
 use super::record::Record;
 use super::schema::{Schema, system};
 use super::text::fold;
-use super::value::{Kind, Value};
+use super::value::{CUSTOM_SCALE, Kind, Value};
 use crate::error::{Error, Result};
 
 /// One key of an order. Absent values come last, whatever the direction.
@@ -201,10 +201,14 @@ impl Query {
         &self.sort
     }
 
-    /// The whole order: the keys asked for, then the id as a tie-break.
+    /// The whole order: the keys asked for, then the id as a tie-break. Keys behind the id decide
+    /// nothing and are left out, so that no cursor names a place by them.
     pub fn order(&self) -> Vec<Sort> {
         let mut order = self.sort.clone();
-        if !order.iter().any(|key| key.path == Path::field(system::ID)) {
+        let id = order.iter().position(|key| key.path == Path::field(system::ID));
+        if let Some(id) = id {
+            order.truncate(id + 1);
+        } else {
             let descending = order.last().is_none_or(|key| key.descending);
             order.push(Sort { path: Path::field(system::ID), descending });
         }
@@ -235,7 +239,14 @@ impl Query {
                     return key.path.custom.is_some()
                         || !self.schema.field(key.path.field).required;
                 }
-                value.clone().normalise(key.path.kind(&self.schema)).is_ok()
+                let kind = match key.path.kind(&self.schema) {
+                    // A tenant's own decimals have more digits than they may be asked for with.
+                    Kind::Decimal { .. } if key.path.custom.is_some() => {
+                        Kind::Decimal { scale: CUSTOM_SCALE }
+                    }
+                    kind => kind,
+                };
+                value.clone().normalise(kind).is_ok()
             });
         if fits { Ok(()) } else { Err(bad_cursor()) }
     }

@@ -38,8 +38,9 @@
 //!
 //! * Absent values come last in either direction. False comes before true.
 //! * Ties are broken by the id, in the direction of the last key; without any key the newest id
-//!   comes first. So an order is total, and a cursor names a place in it, not a record: walking
-//!   on works after the record it came from has changed or gone.
+//!   comes first, and keys behind the id decide nothing. So an order is total, and a cursor names
+//!   a place in it, not a record: walking on works after the record it came from has changed or
+//!   gone.
 //! * Walking by cursor gives every record that was there all along and kept its place exactly
 //!   once, whatever others insert, change or remove meanwhile.
 //! * A page gives no cursor. A cursor's part gives `next` exactly where more lies behind it.
