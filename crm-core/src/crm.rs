@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::access::{Actor, scoping};
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
@@ -30,6 +32,7 @@ struct Inner {
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
+    session_lifetimes: (TimeDelta, TimeDelta),
     definitions: Definitions,
     tenants: TenantCache,
 }
@@ -70,6 +73,7 @@ pub struct CrmBuilder {
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
+    session_lifetimes: (TimeDelta, TimeDelta),
 }
 
 impl CrmBuilder {
@@ -104,6 +108,14 @@ impl CrmBuilder {
         self
     }
 
+    /// With sessions that last so long without being refreshed: usually, and where the user asked
+    /// to be remembered. 30 and 90 days unless set.
+    #[must_use]
+    pub fn session_lifetimes(mut self, usual: TimeDelta, remembered: TimeDelta) -> Self {
+        self.session_lifetimes = (usual, remembered);
+        self
+    }
+
     /// With a record type of the host's own; see [`Records`].
     #[must_use]
     pub fn record_type<E: Entity>(mut self) -> Self {
@@ -125,6 +137,7 @@ impl CrmBuilder {
             random: self.random,
             hasher: self.hasher,
             keeps_users: self.keeps_users,
+            session_lifetimes: self.session_lifetimes,
             definitions: Definitions::default(),
             tenants: TenantCache::default(),
         })))
@@ -155,6 +168,7 @@ impl Crm {
             random: Arc::new(SystemRandom),
             hasher: None,
             keeps_users: false,
+            session_lifetimes: (TimeDelta::days(30), TimeDelta::days(90)),
         }
     }
 
@@ -194,6 +208,11 @@ impl Crm {
             .hasher
             .as_deref()
             .ok_or_else(|| Error::internal("this CRM keeps no users; see CrmBuilder::users"))
+    }
+
+    pub(crate) fn session_lasts(&self, remembered: bool) -> TimeDelta {
+        let (usual, longer) = self.0.session_lifetimes;
+        if remembered { longer } else { usual }
     }
 
     pub(crate) fn keeps_users(&self) -> bool {

@@ -12,7 +12,7 @@ use poem::{EndpointExt, Route};
 use crate::config::{Config, ConfigError};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
-use crate::standing::Standings;
+use crate::standing::{self, Standings};
 use crate::tokens::Tokens;
 use crate::{api, middleware};
 
@@ -60,7 +60,7 @@ pub struct App {
     config: Config,
     crm: Crm,
     tokens: Tokens,
-    standings: Standings,
+    standings: Arc<Standings>,
     probes: Vec<Arc<dyn Probe>>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -106,11 +106,16 @@ impl App {
             .shared_clock(Arc::clone(&clock))
             .random(SharedRandom(Arc::clone(&random)))
             .users(Argon2Hasher::new(&config.passwords)?)
+            .session_lifetimes(
+                config.tokens.refresh_lifetime.time_delta(),
+                config.tokens.remember_me_lifetime.time_delta(),
+            )
             .build()
             .await
             .map_err(|error| ConfigError::new(format!("the store: {error}")))?;
         probes.insert(0, Arc::new(StoreProbe(crm.clone())));
-        let standings = Standings::default();
+        let standings = Arc::new(Standings::default());
+        standing::watch(&standings, crm.clone());
         Ok(Arc::new(Self { config, crm, tokens, standings, probes, clock, random }))
     }
 

@@ -16,7 +16,8 @@ use crate::app::{App, Parts};
 use crate::config::{
     self, Algorithm, Config, ConfigError, Database, Log, LogFormat, Overrides, StoreKind,
 };
-use crate::{openapi, server};
+use crate::tokens::generate_key;
+use crate::{demo, openapi, server};
 
 /// A multi-tenant CRM server
 #[derive(Debug, Parser)]
@@ -82,7 +83,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             log_to_stderr(&config.log)?;
             serve(config, out).await?;
         }
-        Command::Demo => return Err("there is nothing to show yet".into()),
+        Command::Demo => {
+            let config = demo_config(overrides)?;
+            log_to_stderr(&config.log)?;
+            show(config, out).await?;
+        }
     }
     Ok(())
 }
@@ -90,11 +95,57 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
 async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
     let store = store(&config).await?;
     let app = App::new(Parts::new(config, store)).await?;
-    let address = app.config().bind;
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|error| ConfigError::new(format!("bind {address}: {error}")))?;
+    let listener = listen(app.config()).await?;
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    out.flush()?;
+    server::serve(&app, listener, server::asked_to_stop()).await?;
+    Ok(())
+}
+
+async fn listen(config: &Config) -> Result<TcpListener, ConfigError> {
+    let address = config.bind;
+    let fault = |error| ConfigError::new(format!("bind {address}: {error}"));
+    TcpListener::bind(address).await.map_err(fault)
+}
+
+/// No file, no store and no key but those of the moment; what flags say still holds.
+fn demo_config(overrides: Overrides) -> Result<Config, ConfigError> {
+    let mut config = Config::default();
+    "warn".clone_into(&mut config.log.level);
+    overrides.apply(&mut config);
+    config.database.url = Some("memory:".into());
+    config.tokens.algorithm = Algorithm::EdDsa;
+    config.tokens.key_file = None;
+    let key = generate_key(Algorithm::EdDsa);
+    config.tokens.key = Some(key.map_err(|error| ConfigError::new(error.to_string()))?);
+    Ok(config)
+}
+
+async fn show(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
+    // Before the work: a port that is taken is told at once.
+    let listener = listen(&config).await?;
+    let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
+    let users = demo::fill(Arc::clone(&store)).await?;
+    let app = App::new(Parts::new(config, store)).await?;
+    let address = listener.local_addr()?;
+    writeln!(out, "A CRM with two tenants is at http://{address}, in memory: it forgets on stop.")?;
+    writeln!(out, "Its reference, to try it out: http://{address}/docs")?;
+    let mut tenant = "";
+    for user in &users {
+        if user.tenant != tenant {
+            tenant = user.tenant;
+            writeln!(out, "\n{tenant}")?;
+        }
+        let role = user.role.to_string();
+        writeln!(out, "  {role:<10} {:<32} {}", user.email, demo::PASSWORD)?;
+    }
+    if let Some(user) = users.first() {
+        writeln!(out, "\nTo sign in:")?;
+        writeln!(out, "  curl -s http://{address}{}/auth/login \\", openapi::BASE)?;
+        writeln!(out, "    -H 'Content-Type: application/json' \\")?;
+        let (email, password) = (&user.email, demo::PASSWORD);
+        writeln!(out, "    -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'")?;
+    }
     out.flush()?;
     server::serve(&app, listener, server::asked_to_stop()).await?;
     Ok(())

@@ -1,23 +1,29 @@
 //! Who a token's user is right now: whether the session lives, and what the user may do.
 //!
-//! A token says who somebody was when it was signed. What has changed since then, a session that
-//! was ended, a role that was taken away, is asked of the library and remembered for a moment; a
-//! change made by this server is forgotten at once.
+//! A token says who somebody was when it was signed. What holds now is read when a session is
+//! first used here, and remembered, so that authenticating a request makes no query. Whatever
+//! takes a right away is noted in the commit that does it; the notes are asked for several times
+//! a second, and what they name is forgotten. Where they cannot be had, nothing remembered is
+//! trusted.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
-use crm_core::auth::{Membership, Session};
+use crm_core::auth::{AccessChange, Membership, Session};
 use crm_core::tenants::TenantId;
 use crm_core::users::{User, UserId, UserStatus};
 use crm_core::{Crm, Error, Id, Result};
 use parking_lot::Mutex;
 
-/// How long an answer is good for. Another server's change is seen after that.
-const REMEMBERED: TimeDelta = TimeDelta::seconds(1);
+/// How often notes are asked for.
+const ASK_EVERY: Duration = Duration::from_millis(250);
+/// How long an answer is trusted without having asked for notes since.
+const TRUSTED: Duration = Duration::from_secs(1);
+/// How long an answer is kept at all.
+const KEPT: Duration = Duration::from_secs(60);
 /// How many answers are kept.
-const MOST: usize = 20_000;
+const MOST: usize = 50_000;
 
 /// Whose standing: a session, in a tenant or in none.
 type Key = (Id<Session>, Option<TenantId>);
@@ -31,12 +37,27 @@ pub struct Standing {
     pub membership: Option<Arc<Membership>>,
 }
 
-/// An answer, and when it was given.
-type Asked = (DateTime<Utc>, Option<Standing>);
+#[derive(Debug)]
+struct Remembered {
+    user: UserId,
+    standing: Option<Standing>,
+    asked: Instant,
+}
 
 /// Standings that were asked for lately.
 #[derive(Debug, Default)]
-pub struct Standings(Mutex<HashMap<Key, Asked>>);
+pub struct Standings(Mutex<Known>);
+
+#[derive(Debug, Default)]
+struct Known {
+    standings: HashMap<Key, Remembered>,
+    /// When notes were last had.
+    told: Option<Instant>,
+    /// Counts what was forgotten: an answer that was on its way meanwhile is not remembered.
+    forgotten: u64,
+    /// Notes that were heeded already, of the last minute or so.
+    heeded: HashSet<Id<AccessChange>>,
+}
 
 impl Standings {
     /// The standing of a session's user; none where the session or the user is no longer good.
@@ -51,28 +72,95 @@ impl Standings {
         tenant: Option<TenantId>,
     ) -> Result<Option<Standing>> {
         let key = (session, tenant);
-        let now = crm.clock().now();
-        if let Some((asked, standing)) = self.0.lock().get(&key)
-            && (now - *asked).abs() < REMEMBERED
-        {
-            return Ok(standing.clone());
-        }
+        let asked = Instant::now();
+        let before = {
+            let known = self.0.lock();
+            if let Some(remembered) = known.standings.get(&key)
+                && remembered.user == user
+                && known.trusts(remembered, asked)
+            {
+                return Ok(remembered.standing.clone());
+            }
+            known.forgotten
+        };
         let standing = ask(crm, session, user, tenant).await?;
         let mut known = self.0.lock();
-        if known.len() >= MOST {
-            known.retain(|_, (asked, _)| (now - *asked).abs() < REMEMBERED);
-            if known.len() >= MOST {
-                known.clear();
+        if known.forgotten == before {
+            if known.standings.len() >= MOST {
+                known.standings.clear();
             }
+            let remembered = Remembered { user, standing: standing.clone(), asked };
+            known.standings.insert(key, remembered);
         }
-        known.insert(key, (now, standing.clone()));
         Ok(standing)
     }
 
-    /// Forgets what is known of a session that has changed.
+    /// Forgets what is known of a session that this server has changed.
     pub fn forget(&self, session: Id<Session>) {
-        self.0.lock().retain(|(known, _), _| *known != session);
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        known.standings.retain(|(known, _), _| *known != session);
     }
+
+    /// Forgets what the notes of the last moments name.
+    ///
+    /// # Errors
+    /// Where the notes cannot be had.
+    async fn heed(&self, crm: &Crm) -> Result<()> {
+        let asked = Instant::now();
+        {
+            let mut known = self.0.lock();
+            known.standings.retain(|_, remembered| asked - remembered.asked < KEPT);
+            // Nothing to forget: an idle server asks nothing.
+            if known.standings.is_empty() {
+                known.heeded.clear();
+                return Ok(());
+            }
+        }
+        let changes = crm.auth().recent_changes().await?;
+        let mut known = self.0.lock();
+        for change in &changes {
+            if !known.heeded.contains(&change.id) {
+                known.forget(change);
+            }
+        }
+        known.heeded = changes.into_iter().map(|change| change.id).collect();
+        known.told = Some(asked);
+        Ok(())
+    }
+}
+
+impl Known {
+    fn trusts(&self, remembered: &Remembered, now: Instant) -> bool {
+        let told = self.told.map_or(remembered.asked, |told| told.max(remembered.asked));
+        now.saturating_duration_since(told) < TRUSTED
+            && now.saturating_duration_since(remembered.asked) < KEPT
+    }
+
+    fn forget(&mut self, change: &AccessChange) {
+        self.forgotten += 1;
+        self.standings.retain(|(session, tenant), remembered| {
+            let of_session = change.session == Some(*session);
+            let of_user = change.user.is_none_or(|user| user == remembered.user);
+            let of_tenant = change.tenant.is_none_or(|changed| *tenant == Some(changed));
+            let of_person = change.session.is_none() && of_user && of_tenant;
+            !(of_session || of_person)
+        });
+    }
+}
+
+/// Heeds the notes for as long as somebody holds `standings`.
+pub fn watch(standings: &Arc<Standings>, crm: Crm) {
+    let standings: Weak<Standings> = Arc::downgrade(standings);
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(ASK_EVERY).await;
+            let Some(standings) = standings.upgrade() else { return };
+            if let Err(error) = standings.heed(&crm).await {
+                tracing::warn!(%error, "cannot ask who may do what; nothing remembered is trusted");
+            }
+        }
+    });
 }
 
 async fn ask(
@@ -97,4 +185,73 @@ async fn ask(
         None => None,
     };
     Ok(Some(Standing { user: Arc::new(user), membership }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    fn known(sessions: &[(u128, u128, Option<u128>)]) -> Known {
+        let mut known = Known::default();
+        for (session, user, tenant) in sessions {
+            let key = (Id::new(Uuid::from_u128(*session)), tenant.map(id));
+            let remembered = Remembered { user: id(*user), standing: None, asked: Instant::now() };
+            known.standings.insert(key, remembered);
+        }
+        known
+    }
+
+    fn id<T>(number: u128) -> Id<T> {
+        Id::new(Uuid::from_u128(number))
+    }
+
+    fn change(session: Option<u128>, user: Option<u128>, tenant: Option<u128>) -> AccessChange {
+        AccessChange {
+            id: id(99),
+            version: 1,
+            created_at: DateTime::UNIX_EPOCH,
+            updated_at: DateTime::UNIX_EPOCH,
+            deleted_at: None,
+            session: session.map(id),
+            user: user.map(id),
+            tenant: tenant.map(id),
+        }
+    }
+
+    fn left(change: &AccessChange) -> Vec<u128> {
+        let mut known =
+            known(&[(1, 10, Some(100)), (2, 10, Some(200)), (3, 20, Some(100)), (4, 20, None)]);
+        known.forget(change);
+        let mut left: Vec<u128> =
+            known.standings.keys().map(|(session, _)| session.uuid().as_u128()).collect();
+        left.sort_unstable();
+        left
+    }
+
+    #[test]
+    fn what_a_note_names_is_forgotten_and_nothing_else() {
+        assert_eq!(left(&change(Some(1), None, None)), [2, 3, 4]);
+        assert_eq!(left(&change(None, Some(10), None)), [3, 4]);
+        assert_eq!(left(&change(None, Some(20), Some(100))), [1, 2, 4]);
+        assert_eq!(left(&change(None, None, Some(100))), [2, 4]);
+    }
+
+    #[test]
+    fn what_is_remembered_is_trusted_only_while_notes_come() {
+        let mut known = known(&[(1, 10, None)]);
+        let asked = known.standings.values().next().unwrap().asked;
+        let trusts = |known: &Known, later: u64| {
+            let remembered = known.standings.values().next().unwrap();
+            known.trusts(remembered, asked + Duration::from_millis(later))
+        };
+        assert!(trusts(&known, 900));
+        assert!(!trusts(&known, 1_100));
+        known.told = Some(asked + Duration::from_millis(1_000));
+        assert!(trusts(&known, 1_900));
+        assert!(!trusts(&known, 2_100));
+        known.told = Some(asked + Duration::from_secs(60));
+        assert!(!trusts(&known, 60_100), "it is asked for again once a minute all the same");
+    }
 }

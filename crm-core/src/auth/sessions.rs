@@ -1,6 +1,6 @@
 //! Sessions: refreshed, ended, and ended for good when a spent token turns up again.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 use super::credentials::{fingerprint, secret};
 use super::{Auth, SignedIn};
@@ -13,11 +13,6 @@ use crate::records::Unit;
 use crate::store::{Filter, Path, Value, system};
 use crate::tenants::TenantId;
 use crate::users::UserId;
-
-/// How long a session lasts without being refreshed.
-const LASTS: TimeDelta = TimeDelta::days(30);
-/// How long where the user asked to be remembered.
-const LASTS_REMEMBERED: TimeDelta = TimeDelta::days(90);
 
 /// A time for which a user is signed in on a device.
 #[derive(Debug, Clone, PartialEq, Entity)]
@@ -98,7 +93,7 @@ impl Auth {
             user,
             tenant,
             remembered,
-            expires_at: system.created_at + lasts(remembered),
+            expires_at: system.created_at + self.0.session_lasts(remembered),
             ended_at: None,
             address: origin.address.clone(),
         };
@@ -129,7 +124,7 @@ impl Auth {
         after.spent_at = Some(now);
         after.set_system(unit.next(&before));
         let mut prolonged = session.clone();
-        prolonged.expires_at = now + lasts(session.remembered);
+        prolonged.expires_at = now + self.0.session_lasts(session.remembered);
         prolonged.set_system(unit.next(&session));
         unit.update_silently(before, after)?;
         unit.update_silently(session.clone(), prolonged.clone())?;
@@ -239,8 +234,4 @@ impl Auth {
         let found = self.0.system_query(query).await?.items.into_iter().next();
         found.map(|record| E::from_values(record.into_values())).transpose()
     }
-}
-
-fn lasts(remembered: bool) -> TimeDelta {
-    if remembered { LASTS_REMEMBERED } else { LASTS }
 }

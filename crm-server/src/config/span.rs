@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A length of time, written as a whole number and a unit: `ms`, `s`, `m`, `h` or `d`.
@@ -20,6 +21,9 @@ pub struct Span(Duration);
 
 const UNITS: [(&str, u64); 5] =
     [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+
+/// A hundred years: later times have no place in a calendar.
+const LONGEST: u64 = 100 * 366 * 86_400_000;
 
 impl Span {
     /// So many seconds.
@@ -42,6 +46,11 @@ impl Span {
         self.0
     }
 
+    /// As chrono's type.
+    pub fn time_delta(self) -> TimeDelta {
+        TimeDelta::from_std(self.0).unwrap_or(TimeDelta::MAX)
+    }
+
     /// In whole milliseconds.
     pub fn as_millis(self) -> u64 {
         u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX)
@@ -58,6 +67,7 @@ impl FromStr for Span {
             .iter()
             .find(|(name, _)| *name == unit)
             .and_then(|(_, millis)| number.parse::<u64>().ok()?.checked_mul(*millis))
+            .filter(|millis| *millis <= LONGEST)
             .map(|millis| Self(Duration::from_millis(millis)))
             .ok_or_else(|| format!("expected a length of time such as 15m or 30d, got {text:?}"))
     }
@@ -99,7 +109,7 @@ mod tests {
 
     #[test]
     fn anything_else_is_refused() {
-        for text in ["", "15", "m", "1.5h", "-1s", "10 m", "99999999999999999999d"] {
+        for text in ["", "15", "m", "1.5h", "-1s", "10 m", "99999999999999999999d", "40000d"] {
             assert!(text.parse::<Span>().is_err(), "{text}");
         }
     }

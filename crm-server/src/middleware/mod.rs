@@ -11,6 +11,8 @@ mod headers;
 mod limits;
 mod paths;
 mod request_id;
+#[cfg(test)]
+mod tests;
 
 use std::sync::{Arc, OnceLock};
 

@@ -72,7 +72,8 @@ pub fn docs_endpoint() -> impl Endpoint {
     make_sync(|_| {
         // The page comes with the document of an empty API in it; ours is loaded from its path.
         let empty = OpenApiService::new((), TITLE, "");
-        let page = empty.scalar_html().replace(&empty.spec(), "");
+        let page =
+            empty.scalar_html().replace(&empty.spec(), "").replace("<title>Scalar", "<title>CRM");
         Html(
             page.replace("id=\"api-reference\"", "id=\"api-reference\" data-url=\"/openapi.json\""),
         )

@@ -111,15 +111,12 @@ impl Tokens {
         let tokens = &config.tokens;
         let keys = Keys::new(tokens.algorithm, &tokens.signing_key()?, &tokens.retired_keys)
             .map_err(|error| ConfigError::new(format!("tokens.key: {error}")))?;
-        let span = |span: crate::config::Span| {
-            TimeDelta::from_std(span.duration()).unwrap_or(TimeDelta::MAX)
-        };
         Ok(Self {
             keys,
             issuer: config.public_url.trim_end_matches('/').to_owned(),
             audience: tokens.audience.clone(),
-            lifetime: span(tokens.access_lifetime),
-            leeway: span(tokens.leeway),
+            lifetime: tokens.access_lifetime.time_delta(),
+            leeway: tokens.leeway.time_delta(),
             clock,
             random,
             remembered: Remembered::default(),

@@ -16,6 +16,17 @@ mod server;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
 
+/// Whether something becomes true within the second that is promised, and a little more.
+pub(crate) async fn soon(mut check: impl AsyncFnMut() -> bool) -> bool {
+    for _ in 0..30 {
+        if check().await {
+            return true;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    false
+}
+
 /// Runs each test on the memory store and on PostgreSQL.
 macro_rules! for_each_store {
     ($($(#[doc = $doc:literal])* async fn $name:ident($server:ident: &TestServer) $body:block)*) => {$(
