@@ -19,6 +19,8 @@ use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
 const OLDEST_SERVER: u32 = 150_000;
 /// When to ask a server that is away again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// How many prepared statements a connection keeps.
+const STATEMENTS: usize = 300;
 /// How much later than the server we give up, so that its own answer can arrive.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -83,7 +85,8 @@ impl PostgresOptions {
         let options = PgConnectOptions::from_str(&self.url).map_err(|error| {
             Error::internal(format!("the database's URL cannot be read: {error}"))
         })?;
-        Ok(options.application_name("crm"))
+        // Some shapes for each record type; one that was pushed out costs a trip to come back.
+        Ok(options.application_name("crm").statement_cache_capacity(STATEMENTS))
     }
 
     // In one round trip, once per connection.

@@ -30,6 +30,10 @@ pub(crate) enum Expr {
     Suffix(Box<Self>, &'static str),
     /// `(a op ANY (b))`.
     Any(Box<Self>, &'static str, Box<Self>),
+    /// A condition that the planner shall take for one that half of the rows fulfil. It takes
+    /// patterns that it does not know for next to unfulfillable, and gathers and sorts what an
+    /// index would have given in order.
+    Likely(Box<Self>),
     /// `ROW(a, b)`.
     Row(Vec<Self>),
     /// `EXISTS (SELECT …)`.

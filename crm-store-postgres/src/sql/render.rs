@@ -162,6 +162,11 @@ impl Expr {
                 right.write(out)?;
                 out.push_str("))");
             }
+            Self::Likely(condition) => {
+                out.push_str("CASE WHEN ");
+                condition.write(out)?;
+                out.push_str(" THEN true ELSE false END");
+            }
             Self::Row(values) => {
                 out.push_str("ROW");
                 write_arguments(values, out)?;

@@ -134,6 +134,7 @@ async fn a_search_reads_rows_by_the_ids_found_or_in_order() {
     assert_uses(&plan, "Function Scan on search_articles", &[]);
     assert!(plan.contains("One-Time Filter: (m.n <= 2000)") || plan.contains("<= 2000"), "{plan}");
     assert!(plan.contains("id = ANY"), "{plan}");
+    assert!(plan.contains("Index Scan Backward using articles_pkey"), "{plan}");
 
     // The function's own query, as its owner plans it.
     let mut owner = PgConnection::connect(&world.database.superuser_url()).await.unwrap();
