@@ -75,7 +75,7 @@ impl Source {
             Self::Id(id) => Box::new(part.row(*id).map(|row| &**row).into_iter()),
             Self::Unique(number, values) => {
                 let holder = part.unique[*number].get(values);
-                Box::new(holder.and_then(|id| part.live.get(id)).map(|row| &**row).into_iter())
+                Box::new(holder.and_then(|id| part.row(*id)).map(|row| &**row).into_iter())
             }
             Self::Equal(number, keys) => {
                 let index = &part.ordered[*number];

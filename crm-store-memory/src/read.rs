@@ -155,7 +155,7 @@ impl<'a> Gathering<'a> {
             let begins_group = walk.in_groups
                 && previous.is_some_and(|last| !self.order_of(&self.order[..1], last, row).is_eq());
             if begins_group && !is_full {
-                self.sort_from(group);
+                self.keep_first(group, start);
                 group = self.found.len();
             }
             if !is_full && (begins_group || !walk.in_groups) {
@@ -170,9 +170,8 @@ impl<'a> Gathering<'a> {
             }
         }
         if walk.in_groups && !is_full {
-            self.sort_from(group);
+            self.keep_first(group, start);
         }
-        self.found.truncate(start.saturating_add(self.need));
         self.parts += 1;
     }
 
@@ -184,14 +183,21 @@ impl<'a> Gathering<'a> {
                 self.found.push(row);
             }
         }
-        let (query, order, need) = (self.query, &self.order, self.need);
-        let found = &mut self.found[start..];
-        if found.len() > need {
-            found.select_nth_unstable_by(need, |a, b| evaluate::order(query.schema(), order, a, b));
-        }
-        self.found.truncate(start.saturating_add(need));
-        self.sort_from(start);
+        self.keep_first(start, start);
         self.parts += 1;
+    }
+
+    /// Sorts the rows from `group` on, of which only as many are kept as the part that begins at
+    /// `start` still needs.
+    fn keep_first(&mut self, group: usize, start: usize) {
+        let (query, order) = (self.query, &self.order);
+        let end = start.saturating_add(self.need);
+        if self.found.len() > end {
+            let by_order = |a: &&Row, b: &&Row| evaluate::order(query.schema(), order, a, b);
+            self.found[group..].select_nth_unstable_by(end - group, by_order);
+            self.found.truncate(end);
+        }
+        self.sort_from(group);
     }
 
     /// Whether a row matches and stands behind the cursor; counts it where it matches.

@@ -103,7 +103,8 @@ impl Table {
             (0..self.schema.unique().len()).map(|i| self.unique_key(i, record)).collect();
         let keys: Vec<_> = self.ordered.iter().map(|field| Key::of(&row, *field)).collect();
         let part = self.part_mut(tenant);
-        if !record.is_live() {
+        part.by_id.insert(id, Arc::clone(&row));
+        if !row.record().is_live() {
             part.deleted.insert(id, row);
             return;
         }
@@ -121,10 +122,11 @@ impl Table {
     /// Takes a row out and gives it back, where it is there.
     pub(crate) fn take(&mut self, tenant: Option<TenantId>, id: Uuid) -> Option<Arc<Row>> {
         let part = self.part_mut(tenant);
-        if let Some(row) = part.deleted.remove(&id) {
+        let row = part.by_id.remove(&id)?;
+        if part.deleted.remove(&id).is_some() {
             return Some(row);
         }
-        let row = part.live.remove(&id)?;
+        part.live.remove(&id);
         let unique: Vec<_> =
             (0..self.schema.unique().len()).map(|i| self.unique_key(i, row.record())).collect();
         let keys: Vec<_> = self.ordered.iter().map(|field| Key::of(&row, *field)).collect();
@@ -144,6 +146,8 @@ impl Table {
 /// The rows of a type in one tenant.
 #[derive(Debug)]
 pub(crate) struct Part {
+    /// All rows; finding one among very many is cheaper here than in the order below.
+    by_id: HashMap<Uuid, Arc<Row>>,
     /// By id, and so by age.
     pub(crate) live: BTreeMap<Uuid, Arc<Row>>,
     pub(crate) deleted: BTreeMap<Uuid, Arc<Row>>,
@@ -158,6 +162,7 @@ pub(crate) struct Part {
 impl Part {
     fn new(unique: usize, ordered: usize) -> Self {
         Self {
+            by_id: HashMap::new(),
             live: BTreeMap::new(),
             deleted: BTreeMap::new(),
             unique: (0..unique).map(|_| HashMap::new()).collect(),
@@ -167,7 +172,7 @@ impl Part {
     }
 
     pub(crate) fn row(&self, id: Uuid) -> Option<&Arc<Row>> {
-        self.live.get(&id).or_else(|| self.deleted.get(&id))
+        self.by_id.get(&id)
     }
 
     /// The rows that a request for live or deleted ones looks at.

@@ -1,11 +1,11 @@
-//! The public suite that every [`Store`](crate::store::Store) must pass, and the differential
+//! The public suite that every [`Store`] must pass, and the differential
 //! test. With the feature `conformance`.
 //!
 //! A backend's whole test of the rules in [`semantics`](crate::store::semantics) is
 //!
 //! ```ignore
 //! async fn open(catalogue: Catalogue) -> crm_core::Result<Arc<dyn Store>> {
-//!     let store = MyStore::connect(…).await?;
+//!     let store = MyStore::connect(&url).await?;
 //!     store.prepare(&catalogue).await?; // after its tables were made, where it has tables
 //!     Ok(Arc::new(store))
 //! }

@@ -144,8 +144,11 @@ pub(super) async fn pages_divide_the_result_and_totals_count_it_all(world: World
         let far = query.clone().window(Window::Page { offset: i64::MAX as u64, limit: 4 })?;
         let far = world.query(far).await?;
         ensure_eq!((far.items.len(), far.total), (0, Some(count as u64)), "a page far behind");
-        let part = query.window(Window::Cursor { after: None, limit: 4 })?;
-        ensure_eq!(world.query(part).await?.total, Some(count as u64), "a cursor's total");
+        let part = query.clone().window(Window::Cursor { after: None, limit: 4 })?;
+        let part = world.query(part).await?;
+        ensure_eq!(part.total, Some(count as u64), "the total of a first part");
+        let rest = query.window(Window::Cursor { after: part.next, limit: 4 })?;
+        ensure_eq!(world.query(rest).await?.total, Some(count as u64), "a total behind a cursor");
     }
     Ok(())
 }

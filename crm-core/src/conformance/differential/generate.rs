@@ -38,6 +38,8 @@ pub(super) struct Generator {
     model: Model,
     /// The types that this program is about.
     types: Vec<Arc<Schema>>,
+    /// The records that the batch at hand inserts: their types, tenants and ids.
+    inserted: Vec<(String, Option<TenantId>, Uuid)>,
     /// Walks that can go on.
     walks: Vec<(Scope, Query, Cursor)>,
     serial: u64,
@@ -52,9 +54,9 @@ pub(super) fn program(seed: u64, salt: u64) -> Vec<Step> {
     let values = Values::new(salt);
     let model = Model::new(schemas());
     let types = types(&mut dice);
-    let walks = Vec::new();
+    let (inserted, walks) = (Vec::new(), Vec::new());
     let mut generator =
-        Generator { dice, values, tenants, is_shared, model, types, walks, serial: 0 };
+        Generator { dice, values, tenants, is_shared, model, types, inserted, walks, serial: 0 };
     let length = 25 + generator.dice.below(40);
     (0..length).filter_map(|n| generator.step(n).ok()).collect()
 }
@@ -145,7 +147,13 @@ impl Generator {
             // What cannot be a batch never reaches a store.
             if Batch::new(operations.clone()).is_err() {
                 operations.pop();
+            } else if let Some(Operation::Insert { schema, record }) = operations.last() {
+                self.inserted.push((schema.name().to_owned(), record.tenant(), record.id()));
             }
+        }
+        self.inserted.clear();
+        if self.dice.chance(30) {
+            operations.reverse();
         }
         let batch = Batch::new(operations.clone())?;
         let _ = self.model.commit(scope, &batch);
@@ -255,14 +263,14 @@ impl Generator {
             return Value::Null;
         }
         if let Some(target) = &field.references {
-            let known: Vec<Uuid> = self
-                .model
-                .records()
-                .filter(|(of, record)| {
-                    of.name() == target && (record.tenant().is_none() || record.tenant() == tenant)
-                })
-                .map(|(_, record)| record.id())
-                .collect();
+            let is_near = |of: &str, there: Option<TenantId>| {
+                of == target && (there.is_none() || there == tenant)
+            };
+            let stored = self.model.records();
+            let stored = stored.filter(|(of, record)| is_near(of.name(), record.tenant()));
+            let new = self.inserted.iter().filter(|(of, there, _)| is_near(of, *there));
+            let known: Vec<Uuid> =
+                stored.map(|(_, record)| record.id()).chain(new.map(|(.., id)| *id)).collect();
             return match self.dice.pick(&known) {
                 Some(id) if self.dice.chance(93) => (*id).into(),
                 _ if !field.required && self.dice.chance(85) => Value::Null,

@@ -4,7 +4,7 @@
 //! A failure names the seed of its case and shows the smallest part of the program that still
 //! fails. Put the seed into `seeds.txt` beside this file with a word on what it found: kept seeds
 //! run first, always, on every backend. To run one case alone, set `CRM_DIFFERENTIAL_SEED` to its
-//! seed and `CRM_DIFFERENTIAL_CASES` to 1.
+//! seed and `CRM_DIFFERENTIAL_CASES` to 1. A change of the generator changes what a seed means.
 
 mod dice;
 mod generate;
