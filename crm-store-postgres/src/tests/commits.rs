@@ -1,5 +1,8 @@
+use std::time::Duration;
+
 use crm_core::store::{Aggregate, Deleted, Measure, system};
 use crm_core::{Error, Rejection};
+use sqlx::{Connection, PgConnection};
 
 use super::*;
 
@@ -214,6 +217,19 @@ async fn concurrent_inserts_lose_no_count_and_no_number() {
     numbers.sort_unstable();
     assert_eq!(numbers, (1..=160).collect::<Vec<i64>>());
     assert_eq!(count(&world, "firms").await, 160.into());
+}
+
+#[tokio::test]
+async fn a_change_does_not_wait_for_those_who_refer_to_the_record() {
+    let world = World::new().await;
+    let firms = Arc::clone(world.schema("firms"));
+    let firm = world.firm(1, "One");
+    world.commit(vec![world.insert("firms", firm.clone())]).await.unwrap();
+    // What an insert that refers to the record holds until it is committed.
+    let mut other = PgConnection::connect(&world.database.superuser_url()).await.unwrap();
+    sqlx::raw_sql("BEGIN; SELECT FROM firms FOR KEY SHARE").execute(&mut other).await.unwrap();
+    let change = world.commit(vec![changed(&firms, &firm, "name", "New".into())]);
+    tokio::time::timeout(Duration::from_secs(2), change).await.unwrap().unwrap();
 }
 
 #[tokio::test]
