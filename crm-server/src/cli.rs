@@ -206,11 +206,12 @@ fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|error| ConfigError::new(format!("log.level {:?}: {error}", log.level)))?;
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let result = match log.format {
+    // A host that logs already keeps its own log.
+    let _ = match log.format {
         LogFormat::Text => builder.try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
-    result.map_err(|error| ConfigError::new(error.to_string()))
+    Ok(())
 }
 
 #[cfg(test)]

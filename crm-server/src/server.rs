@@ -17,6 +17,9 @@ use crate::app::App;
 
 /// How long what was begun may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
+/// How long a connection may be silent: longer than any request takes, and than most clients and
+/// load balancers keep one.
+const SILENCE: Duration = Duration::from_secs(75);
 /// How long to wait where no connection can be accepted: out of file descriptors, mostly.
 const PAUSE: Duration = Duration::from_millis(50);
 
@@ -59,7 +62,9 @@ pub async fn serve(
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let address = listener.local_addr()?;
+    let silence = SILENCE.max(app.config().limits.request_timeout.duration() * 2);
     poem::Server::new_with_acceptor(Undelayed { listener, address })
+        .idle_timeout(silence)
         .run_with_graceful_shutdown(app.endpoint(), stop, Some(GRACE))
         .await
 }

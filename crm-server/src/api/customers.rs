@@ -5,6 +5,7 @@ mod found;
 mod view;
 
 use crm_core::customers::{Customer, CustomerStatus};
+use crm_core::language::ParameterDescription;
 use crm_core::store::Sort;
 use crm_core::{Error, Id, Where};
 use poem::Request;
@@ -116,6 +117,25 @@ async fn set_status(
     let change = move |customer: &mut Customer| customer.status = status;
     let customer = service.change(Id::new(id), expected, change).await?;
     crud::reply::<CustomerResource>(caller, customer).await
+}
+
+/// The lists of customers beside the usual one, each with its path and its parameters.
+pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
+    let (_, all) = crud::described::<CustomerResource>();
+    let searched = all.iter().cloned().map(|parameter| {
+        if parameter.name != "search" {
+            return parameter;
+        }
+        ParameterDescription { name: "q".to_owned(), ..parameter }
+    });
+    // Figures have no parts and no order.
+    let of_lists = ["page", "limit", "cursor", "count", "sort", "order", "expand"];
+    let counted = all.iter().filter(|parameter| !of_lists.contains(&parameter.name.as_str()));
+    vec![
+        ("/customers/search", searched.collect()),
+        ("/customers/stats", counted.cloned().collect()),
+        ("/customers/mine", all),
+    ]
 }
 
 /// By name, for lists that have no order of their own.

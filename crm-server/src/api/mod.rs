@@ -23,28 +23,40 @@ use poem_openapi::OpenApi;
 
 use crud::{Crud, described};
 
-/// All areas. At most sixteen stand beside each other; more go into tuples of tuples.
+/// Puts any number of areas beside each other.
+macro_rules! beside {
+    () => { () };
+    ($first:expr $(, $other:expr)* $(,)?) => { ($first, beside!($($other),*)) };
+}
+
+/// The record types that the generic controller serves.
+macro_rules! resources {
+    ($($resource:ty,)*) => {
+        fn controllers() -> impl OpenApi + 'static {
+            beside!($(Crud::<$resource>::default()),*)
+        }
+
+        fn controlled() -> Vec<(&'static str, Vec<ParameterDescription>)> {
+            vec![$(described::<$resource>()),*]
+        }
+    };
+}
+
+// One line for each record type.
+resources! {
+    customers::CustomerResource,
+    tags::TagResource,
+    custom_fields::CustomFieldResource,
+}
+
+/// All areas.
 pub fn all() -> impl OpenApi + 'static {
-    (
-        system::SystemApi,
-        auth::AuthApi,
-        customers::CustomersApi,
-        Crud::<customers::CustomerResource>::default(),
-        Crud::<tags::TagResource>::default(),
-        Crud::<custom_fields::CustomFieldResource>::default(),
-    )
+    beside!(system::SystemApi, auth::AuthApi, customers::CustomersApi, controllers())
 }
 
 /// The lists, each with its path and its parameters.
 pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
-    let customers = described::<customers::CustomerResource>();
-    let also = |path| (path, customers.1.clone());
-    vec![
-        also("/customers/search"),
-        also("/customers/mine"),
-        also("/customers/stats"),
-        customers.clone(),
-        described::<tags::TagResource>(),
-        described::<custom_fields::CustomFieldResource>(),
-    ]
+    let mut lists = controlled();
+    lists.extend(customers::lists());
+    lists
 }

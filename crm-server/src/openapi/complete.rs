@@ -40,6 +40,7 @@ pub(super) fn complete(
     let (error, responses) = errors::components();
     let components = &mut document["components"];
     components["responses"] = responses;
+    components["parameters"] = headers();
     components["schemas"]["ErrorReply"] = error;
     components["securitySchemes"] = json!({"bearer": {
         "type": "http",
@@ -54,30 +55,42 @@ pub(super) fn complete(
 }
 
 fn complete_operation(operation: &mut Value, path: &str, method: &str, patches: &mut Vec<String>) {
-    let segment = path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
-    let plural = words::spaced(segment);
-    let singular = words::singular(&plural);
+    let area = path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
     if operation["tags"].as_array().is_none_or(Vec::is_empty) {
-        operation["tags"] = json!([words::capitalised(&plural)]);
+        operation["tags"] = json!([words::capitalised(&words::spaced(area))]);
     }
+    let plural = words::noun(path);
+    let singular = words::singular(&plural);
     for key in ["summary", "description"] {
         if let Some(text) = operation[key].as_str() {
             let text = text.replace("{records}", &plural).replace("{record}", &singular);
             operation[key] = json!(text);
         }
     }
+    name_plainly(operation);
     let responses = &operation["responses"];
     let creates = responses.get("201").is_some();
-    let data = responses.pointer("/200/content/application~1json; charset=utf-8/schema/properties");
+    let data = responses.pointer("/200/content/application~1json/schema/properties");
     let lists =
         data.is_some_and(|data| data.get("meta").is_some() || data["data"]["type"] == "array");
     operation["operationId"] = json!(words::operation_id(method, path, lists, creates));
     for (status, response) in errors::of(operation, path, method) {
         operation["responses"][status] = response;
     }
-    if operation.get("security").is_none() {
+    let mut headers = Vec::new();
+    if operation.get("security").is_some() {
+        headers.push(json!({"$ref": "#/components/parameters/Tenant"}));
+    } else {
         // Said, not left out: nothing is needed here.
         operation["security"] = json!([]);
+    }
+    if method != "get" && path.contains('{') {
+        headers.push(json!({"$ref": "#/components/parameters/IfMatch"}));
+    }
+    match operation["parameters"].as_array_mut() {
+        Some(parameters) => parameters.extend(headers),
+        None if headers.is_empty() => {}
+        None => operation["parameters"] = Value::Array(headers),
     }
     let content = operation.pointer_mut("/requestBody/content").and_then(Value::as_object_mut);
     if let Some(content) = content.filter(|content| content.contains_key(MERGE_PATCH)) {
@@ -91,6 +104,39 @@ fn complete_operation(operation: &mut Value, path: &str, method: &str, patches: 
             }
         }
     }
+}
+
+/// The media type without its character set, which JSON has no choice of.
+fn name_plainly(operation: &mut Value) {
+    let responses = operation["responses"].as_object_mut();
+    for response in responses.into_iter().flat_map(Map::values_mut) {
+        let Some(content) = response.get_mut("content").and_then(Value::as_object_mut) else {
+            continue;
+        };
+        if let Some(media) = content.remove("application/json; charset=utf-8") {
+            content.insert("application/json".to_owned(), media);
+        }
+    }
+}
+
+/// Headers that many operations take.
+fn headers() -> Value {
+    json!({
+        "Tenant": {
+            "name": "X-Tenant-ID",
+            "in": "header",
+            "required": false,
+            "description": "Another tenant than the token's, of which the user is a member",
+            "schema": {"type": "string", "format": "uuid"}
+        },
+        "IfMatch": {
+            "name": "If-Match",
+            "in": "header",
+            "required": false,
+            "description": "The ETag of the version that is to be changed; 412 where it is stale",
+            "schema": {"type": "string", "example": "\"3\""}
+        }
+    })
 }
 
 /// A schema in which each property may be left out, to stay as it is, or null, to be cleared.

@@ -135,7 +135,12 @@ pub(super) fn components() -> (Value, Value) {
                     "type": "object",
                     "required": ["code", "message"],
                     "properties": {
-                        "code": {"type": "string", "description": "Stable, upper case: what a program decides by"},
+                        "code": {
+                            "type": "string",
+                            "description": "Stable: what a program decides by. More may come",
+                            "example": "REQUIRED",
+                            "x-extensible-enum": super::codes::CODES
+                        },
                         "message": {"type": "string", "description": "What was expected and what came"},
                         "field": {"type": "string", "description": "The path of the field at fault"}
                     }

@@ -1,6 +1,7 @@
 //! The OpenAPI document: computed once from the handlers, then completed in one pass, so that no
 //! handler says by hand what holds for all of them.
 
+mod codes;
 mod complete;
 mod errors;
 mod lists;

@@ -25,6 +25,12 @@ pub(super) fn singular(plural: &str) -> String {
     }
 }
 
+/// What the records of a path are called: `/customers/tags/{id}/restore` has `tags`.
+pub(super) fn noun(path: &str) -> String {
+    let leading = path.split('/').take_while(|segment| !segment.starts_with('{'));
+    spaced(leading.filter(|segment| !segment.is_empty()).last().unwrap_or_default())
+}
+
 /// `PUT /customers/{id}` as `replaceCustomer`, `GET /customers/stats` as `getCustomersStats`.
 pub(super) fn operation_id(method: &str, path: &str, lists: bool, creates: bool) -> String {
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -40,6 +46,16 @@ pub(super) fn operation_id(method: &str, path: &str, lists: bool, creates: bool)
         _ if creates => "create",
         _ => "",
     };
+    // An action on one record: the verb is in the path.
+    if let ([.., of, parameter, action], "post", false) = (segments.as_slice(), method, creates)
+        && is_parameter(parameter)
+        && !is_parameter(action)
+    {
+        let of: String = singular(of).split('-').map(capitalised).collect();
+        let mut action = action.split('-');
+        let verb = action.next().unwrap_or_default();
+        return format!("{verb}{of}{}", action.map(capitalised).collect::<String>());
+    }
     let mut words = String::new();
     for (i, segment) in segments.iter().enumerate() {
         if is_parameter(segment) {
@@ -75,9 +91,16 @@ mod tests {
         assert_eq!(id("post", "/customers"), "createCustomer");
         assert_eq!(id("get", "/customers/{id}"), "getCustomer");
         assert_eq!(id("put", "/companies/{id}"), "replaceCompany");
-        assert_eq!(id("post", "/customers/{id}/restore"), "customerRestore");
+        assert_eq!(id("post", "/customers/{id}/restore"), "restoreCustomer");
         assert_eq!(id("get", "/custom-fields/{id}"), "getCustomField");
+        assert_eq!(id("post", "/custom-fields/{id}/restore"), "restoreCustomField");
         assert_eq!(id("get", "/customers/stats"), "getCustomersStats");
         assert_eq!(id("post", "/auth/login"), "authLogin");
+    }
+
+    #[test]
+    fn nouns_are_those_of_the_records() {
+        assert_eq!(noun("/customers/tags/{id}/restore"), "tags");
+        assert_eq!(noun("/custom-fields"), "custom fields");
     }
 }

@@ -215,6 +215,14 @@ for_each_store! {
         }
     }
 
+    async fn me_stands_for_the_caller_in_filters(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        create(&owner, json!({"companyName": "Nobody's"})).await;
+        create(&owner, json!({"companyName": "Own", "assignedTo": owner.user})).await;
+        assert_eq!(names(&owner, "assignedTo=me").await, ["Own"]);
+        assert_eq!(names(&owner, "assignedTo%5Bnull%5D=true").await, ["Nobody's"]);
+    }
+
     async fn figures_follow_the_filter(server: &TestServer) {
         let owner = server.owner("acme").await;
         create(&owner, json!({"companyName": "A", "industry": "shipping"})).await;

@@ -8,11 +8,15 @@ mod support;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod cost;
+#[cfg(test)]
 mod customers;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod guarded;
+#[cfg(test)]
+mod operations;
 #[cfg(test)]
 mod system;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crm_core::ManualClock;
 use crm_core::store::Store;
-use crm_server::app::{App, Parts};
+use crm_server::app::{App, Parts, Probe};
 use crm_server::config::{Algorithm, Config, Passwords};
 use crm_server::server::Running;
 use crm_server::tokens::generate_key;
@@ -44,27 +44,38 @@ fn config() -> Config {
 
 impl TestServer {
     pub(crate) async fn start(backend: Backend) -> Self {
-        Self::start_with(backend, config()).await
-    }
-
-    pub(crate) async fn start_with(backend: Backend, config: Config) -> Self {
-        let (store, database): (Arc<dyn Store>, _) = match backend {
-            Backend::Memory => (Arc::new(MemoryStore::new()), None),
+        match backend {
+            Backend::Memory => Self::over(Arc::new(MemoryStore::new())).await,
             Backend::Postgres => {
                 let database = TestDatabase::migrated().await.unwrap();
                 let mut options = PostgresOptions::new(database.app_url());
                 options.max_connections = 4;
                 let store = PostgresStore::connect(&options).await.unwrap();
-                (Arc::new(store), Some(database))
+                let server = Self::over(Arc::new(store)).await;
+                Self { _database: Some(database), ..server }
             }
-        };
+        }
+    }
+
+    /// A server over this store.
+    pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
+        Self::of(Parts::new(config(), store)).await
+    }
+
+    /// A server in memory that depends on something else, too.
+    pub(crate) async fn with_probe(probe: Arc<dyn Probe>) -> Self {
+        let mut parts = Parts::new(config(), Arc::new(MemoryStore::new()));
+        parts.probes.push(probe);
+        Self::of(parts).await
+    }
+
+    async fn of(mut parts: Parts) -> Self {
         let clock = Arc::new(ManualClock::at("2026-03-16T09:30:00Z".parse().unwrap()));
-        let mut parts = Parts::new(config, store);
         parts.clock = Arc::clone(&clock) as _;
         let app = App::new(parts).await.unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = Running::start(Arc::clone(&app), address).await.unwrap();
-        Self { running, app, clock, _database: database }
+        Self { running, app, clock, _database: None }
     }
 
     /// A caller without a token.

@@ -1,0 +1,124 @@
+//! Every code that an error can have. A program decides by them, so none is ever renamed.
+
+/// The codes, in alphabetical order.
+pub(super) const CODES: &[&str] = &[
+    "AMBIGUOUS_NUMBER",
+    "BODY_TOO_LARGE",
+    "BUSY",
+    "CONFLICT",
+    "CONTRADICTION",
+    "CONTROL_CHARACTER",
+    "DUPLICATE",
+    "DUPLICATE_FIELD",
+    "DUPLICATE_PARAMETER",
+    "FILTER_TOO_COMPLEX",
+    "FILTER_TOO_LONG",
+    "FORBIDDEN",
+    "IMMUTABLE",
+    "INTERNAL",
+    "INVALID_AGGREGATE",
+    "INVALID_BODY",
+    "INVALID_CHOICE",
+    "INVALID_COLOR",
+    "INVALID_COUNTRY",
+    "INVALID_CURRENCY",
+    "INVALID_CURSOR",
+    "INVALID_EMAIL",
+    "INVALID_FILTER",
+    "INVALID_HEADER",
+    "INVALID_JSON",
+    "INVALID_KEY",
+    "INVALID_LOCALE",
+    "INVALID_NUMBER",
+    "INVALID_OPERATOR",
+    "INVALID_OPTION",
+    "INVALID_PARAMETER",
+    "INVALID_PERMISSION",
+    "INVALID_PHONE",
+    "INVALID_REACH",
+    "INVALID_TEXT",
+    "INVALID_TIME_ZONE",
+    "INVALID_TYPE",
+    "INVALID_URL",
+    "INVALID_USERNAME",
+    "INVALID_VALUE",
+    "LAST_OWNER",
+    "LIMIT_EXCEEDED",
+    "METHOD_NOT_ALLOWED",
+    "MISSING_REFERENCE",
+    "NOT_ALLOWED",
+    "NOT_A_MEMBER",
+    "NOT_FILTERABLE",
+    "NOT_FOUND",
+    "NOT_SEARCHABLE",
+    "NOT_SORTABLE",
+    "NO_TENANT",
+    "OUT_OF_RANGE",
+    "OVERLOADED",
+    "REFERENCED",
+    "REQUIRED",
+    "STALE_VERSION",
+    "TIMEOUT",
+    "TOKEN_EXPIRED",
+    "TOO_DEEP",
+    "TOO_LONG",
+    "TOO_MANY",
+    "TOO_MANY_PARAMETERS",
+    "TOO_MANY_REQUESTS",
+    "TOO_PRECISE",
+    "TOO_SHORT",
+    "UNAUTHENTICATED",
+    "UNAVAILABLE",
+    "UNKNOWN_EXPANSION",
+    "UNKNOWN_FIELD",
+    "UNKNOWN_PARAMETER",
+    "UNKNOWN_RECORD_TYPE",
+    "UNKNOWN_TAG",
+    "UNKNOWN_USER",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "VALIDATION_ERROR",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+    use std::path::Path;
+
+    use super::*;
+
+    /// Upper-case words in the sources that are no codes of errors.
+    const NO_CODES: &[&str] = &["DATABASE_URL", "CARGO_PKG_VERSION", "CARGO_MANIFEST_DIR"];
+
+    fn sources(directory: &Path, found: &mut Vec<String>) {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                sources(&path, found);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(fs::read_to_string(&path).unwrap());
+            }
+        }
+    }
+
+    fn is_code(word: &str) -> bool {
+        word.contains('_')
+            && word.starts_with(|c: char| c.is_ascii_uppercase())
+            && word.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !word.starts_with("CRM_")
+            && !NO_CODES.contains(&word)
+    }
+
+    #[test]
+    fn every_code_in_the_sources_is_listed() {
+        let server = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let mut texts = Vec::new();
+        sources(&server.join("src"), &mut texts);
+        sources(&server.join("../crm-core/src"), &mut texts);
+        let words = texts.iter().flat_map(|text| text.split('"'));
+        let missing: BTreeSet<&str> =
+            words.filter(|word| is_code(word) && !CODES.contains(word)).collect();
+        assert!(missing.is_empty(), "add to openapi/codes.rs: {missing:?}");
+        assert!(CODES.is_sorted(), "keep them in alphabetical order");
+    }
+}

@@ -1,0 +1,73 @@
+//! Running the server: migrating a database, and not being ready.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use clap::Parser;
+use crm_server::app::Probe;
+use crm_server::cli::{Cli, run};
+use crm_server::config::Algorithm;
+use crm_server::tokens::generate_key;
+use crm_store_postgres::testing::TestDatabase;
+use crm_store_postgres::{PostgresOptions, PostgresStore};
+
+use crate::support::TestServer;
+
+async fn command(arguments: &[&str]) -> Result<String, String> {
+    let nowhere = std::env::temp_dir().join(format!("crm-server-{}.toml", std::process::id()));
+    std::fs::write(&nowhere, "").unwrap();
+    let config = nowhere.to_str().unwrap();
+    let arguments = [&["crm-server", "--config", config], arguments].concat();
+    let cli = Cli::try_parse_from(arguments).map_err(|error| error.to_string())?;
+    let mut out = Vec::new();
+    let result = run(cli, &mut out).await.map_err(|error| error.to_string());
+    std::fs::remove_file(nowhere).unwrap();
+    result.map(|()| String::from_utf8(out).unwrap())
+}
+
+#[tokio::test]
+async fn migrating_makes_a_database_that_can_be_served_and_doing_it_again_changes_nothing() {
+    let database = TestDatabase::empty().await.unwrap();
+    let (owner, app) = (database.owner_url(), database.app_url());
+    let flags = ["--database-url", &app, "--migration-database-url", &owner, "--log-level", "off"];
+    let key = generate_key(Algorithm::EdDsa).unwrap();
+    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
+    let serve = [&flags[..], &signing, &["serve"]].concat();
+    let error = command(&serve).await.unwrap_err();
+    assert!(error.contains("migrat"), "{error}");
+
+    let migrate = [&flags[..], &["migrate"]].concat();
+    let first = command(&migrate).await.unwrap();
+    assert!(first.contains("have not been run"), "{first}");
+    let second = command(&migrate).await.unwrap();
+    assert!(second.contains("is at version"), "{second}");
+    let store = PostgresStore::connect(&PostgresOptions::new(app)).await.unwrap();
+    let server = TestServer::over(Arc::new(store)).await;
+    server.owner("acme").await.get("/api/v1/auth/profile").await.is(200);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_is_not_ready_while_something_it_depends_on_is_away() {
+    #[derive(Debug)]
+    struct Away;
+
+    #[async_trait]
+    impl Probe for Away {
+        fn name(&self) -> &'static str {
+            "mailer"
+        }
+        async fn check(&self) -> Result<(), String> {
+            Err("connection refused by 10.0.0.7".to_owned())
+        }
+    }
+
+    let server = TestServer::with_probe(Arc::new(Away)).await;
+    let answer = server.anonymous().get("/health/ready").await;
+    let body = answer.fails(503, "UNAVAILABLE");
+    assert_eq!(body["errors"][0]["field"], "mailer");
+    assert_eq!(answer.header("retry-after"), "1");
+    assert!(!body.to_string().contains("10.0.0.7"), "{body}");
+    server.anonymous().get("/health/live").await.is(200);
+    server.stop().await;
+}
