@@ -15,6 +15,7 @@
 //!   rounded. They compare as numbers: 1.0 equals 1.00. There is no floating point, hence no NaN.
 //! * Lists keep their order and may hold a value twice. An empty list is absent; a list is never
 //!   null.
+//! * A document comes back equal: whole numbers as such, others as the nearest 64-bit float.
 //! * A tenant's own fields are typed values under a key. Asked for as another kind than the
 //!   stored one, a value counts as absent. Text may be asked for as text or as a code.
 //!
