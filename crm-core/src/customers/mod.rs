@@ -202,7 +202,8 @@ impl Customers {
         self.0.select(query.filter(self.is_mine().into_filter())?).await
     }
 
-    fn is_mine(&self) -> Where<Customer> {
+    /// Whether the actor is owner, coach, closer or setter.
+    pub fn is_mine(&self) -> Where<Customer> {
         let me = self.0.within().actor().user();
         Customer::ASSIGNED_TO
             .eq(me)

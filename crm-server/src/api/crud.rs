@@ -284,13 +284,7 @@ pub async fn listed<R: Resource>(
     // Before the store is asked: what cannot be embedded is a fault of the request.
     wanted::<R>(expand.as_deref())?;
     let found = select::<R>(caller, asked).await?;
-    let meta = Meta {
-        page,
-        limit: Some(limit),
-        total: found.total,
-        total_pages: found.total.map(|total| total.div_ceil(u64::from(limit.max(1)))),
-        next_cursor: found.next.map(|cursor| cursor.encode()),
-    };
+    let meta = Meta::new(page, limit, found.total, found.next.as_ref());
     Ok(Listed::new(views::<R>(caller, found.items, expand.as_deref()).await?, meta))
 }
 

@@ -126,6 +126,11 @@ impl Resource for CustomFieldResource {
 
     fn input(field: CustomField) -> CustomFieldInput {
         let CustomField {
+            id: _,
+            version: _,
+            created_at: _,
+            updated_at: _,
+            deleted_at: _,
             record_type,
             key,
             label,
@@ -134,7 +139,6 @@ impl Resource for CustomFieldResource {
             options,
             default,
             help,
-            ..
         } = field;
         let field_type = Code(field_type);
         CustomFieldInput {

@@ -1,5 +1,6 @@
 //! Customers: what the generic controller does, and their own actions beside it.
 
+mod expand;
 mod figures;
 mod found;
 mod view;
@@ -20,7 +21,7 @@ use super::error::ApiError;
 use super::etag;
 
 pub use figures::{Counted, CustomerStatsView};
-pub use view::{CustomerInput, CustomerResource, CustomerView};
+pub use view::{CustomerInput, CustomerResource, CustomerView, TagBrief, UserBrief};
 
 /// What customers have beside the usual.
 #[derive(Debug, Clone, Copy)]
@@ -56,12 +57,7 @@ impl CustomersApi {
         caller: Caller,
         request: &Request,
     ) -> Result<Listed<CustomerView>, ApiError> {
-        let me = caller.crm().actor().user();
-        let mine = Customer::ASSIGNED_TO
-            .eq(me)
-            .or(Customer::COACH.eq(me))
-            .or(Customer::CLOSER.eq(me))
-            .or(Customer::SETTER.eq(me));
+        let mine = caller.crm().customers().is_mine();
         crud::list::<CustomerResource>(&caller, &parameters(request), &[], |mut asked| {
             asked.filter = asked.filter.and(mine.into_filter());
             Ok(asked)

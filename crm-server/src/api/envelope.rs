@@ -2,6 +2,7 @@
 //!
 //! Answers are written by serde, straight into bytes; poem-openapi only describes them.
 
+use crm_core::store::Cursor;
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
 use poem_openapi::registry::{
@@ -36,6 +37,19 @@ pub struct Meta {
     /// Where to go on, where there is more.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
+}
+
+impl Meta {
+    /// Of a page, or of a part behind a cursor.
+    pub fn new(page: Option<u64>, limit: u32, total: Option<u64>, next: Option<&Cursor>) -> Self {
+        Self {
+            page,
+            limit: Some(limit),
+            total,
+            total_pages: total.map(|total| total.div_ceil(u64::from(limit.max(1)))),
+            next_cursor: next.map(Cursor::encode),
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -259,13 +273,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_list_says_which_part_it_is() {
-        let meta = Meta {
-            page: Some(1),
-            limit: Some(20),
-            total: Some(0),
-            total_pages: Some(0),
-            next_cursor: None,
-        };
+        let meta = Meta::new(Some(1), 20, Some(0), None);
         let response = Listed::<u8>::new(Vec::new(), meta).into_response();
         let meta = json!({"page": 1, "limit": 20, "total": 0, "totalPages": 0});
         assert_eq!(body(response).await, json!({"success": true, "data": [], "meta": meta}));

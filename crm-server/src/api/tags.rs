@@ -65,7 +65,8 @@ impl Resource for TagResource {
     }
 
     fn input(tag: Tag) -> TagInput {
-        let Tag { name, color, .. } = tag;
+        let Tag { id: _, version: _, created_at: _, updated_at: _, deleted_at: _, name, color } =
+            tag;
         TagInput { version: None, name, color }
     }
 

@@ -105,6 +105,18 @@ for_each_store! {
         owner.with("If-Match", "\"2\"").patch(&path, json!({"city": "Bonn"})).await.is(200);
     }
 
+    async fn changes_of_several_people_at_once_are_all_kept(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let path = path(&create(&owner, json!({"companyName": "Acme"})).await);
+        let change = async |field: &str| owner.patch(&path, json!({field: "x"})).await.is(200);
+        tokio::join!(change("city"), change("region"), change("industry"), change("source"));
+        let now = owner.get(&path).await.data();
+        for field in ["city", "region", "industry", "source"] {
+            assert_eq!(now[field], "x", "{field}");
+        }
+        assert_eq!(now["version"], 5);
+    }
+
     async fn deleting_hides_and_restoring_brings_back(server: &TestServer) {
         let owner = server.owner("acme").await;
         let customer = create(&owner, json!({"companyName": "Acme"})).await;

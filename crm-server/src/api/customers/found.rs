@@ -42,13 +42,7 @@ pub(super) async fn best_first(
     found.items.sort_by_cached_key(|customer| Reverse(score(customer, &searched)));
     let start = usize::try_from(offset).unwrap_or(usize::MAX);
     let items: Vec<Customer> = found.items.into_iter().skip(start).take(limit as usize).collect();
-    let meta = Meta {
-        page,
-        limit: Some(limit),
-        total: found.total,
-        total_pages: found.total.map(|total| total.div_ceil(u64::from(limit))),
-        next_cursor: None,
-    };
+    let meta = Meta::new(page, limit, found.total, None);
     let views = crud::views::<CustomerResource>(caller, items, expand.as_deref()).await?;
     Ok(Listed::new(views, meta))
 }
