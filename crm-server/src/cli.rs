@@ -196,10 +196,14 @@ fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))
+    options.open(path).and_then(|mut file| file.write_all(text.as_bytes())).map_err(|error| {
+        match error.kind() {
+            std::io::ErrorKind::AlreadyExists => {
+                ConfigError::new(format!("{} is there already and stays as it is", path.display()))
+            }
+            _ => ConfigError::new(format!("{}: {error}", path.display())),
+        }
+    })
 }
 
 fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {

@@ -10,7 +10,7 @@ use std::marker::PhantomData;
 
 use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody};
-use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
 use poem_openapi::types::Type;
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use serde::de::{DeserializeOwned, Deserializer};
@@ -260,11 +260,6 @@ impl<'a, T: DeserializeOwned + Type + Send> ApiExtractor<'a> for MergePatch<T> {
         let patch: Value = serde_json::from_slice(&bytes).map_err(ApiError::internal)?;
         Ok(Self { patch, of: PhantomData })
     }
-}
-
-/// Any JSON object, described as such.
-pub fn any_object() -> MetaSchemaRef {
-    MetaSchemaRef::Inline(Box::new(MetaSchema::new("object")))
 }
 
 #[cfg(test)]

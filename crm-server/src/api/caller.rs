@@ -144,7 +144,7 @@ pub fn origin(request: &Request) -> Origin {
     let context = request.data::<Arc<RequestContext>>();
     Origin {
         request: context.map(|context| context.id.clone()),
-        address: request.remote_addr().as_socket_addr().map(|address| address.ip().to_string()),
+        address: context.and_then(|context| context.address).map(|address| address.to_string()),
     }
 }
 

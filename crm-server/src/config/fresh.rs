@@ -21,6 +21,8 @@ pub fn fresh(algorithm: Algorithm) -> Result<String, ConfigError> {
 # The address to listen on, and the one that callers know the server by.
 bind = "127.0.0.1:8080"
 public_url = "http://localhost:8080"
+# How many proxies of yours stand in front of the server.
+proxies = 0
 
 [database]
 # Name the store before the first `serve`: a PostgreSQL database, or "memory:" for a look round.

@@ -32,6 +32,9 @@ pub struct Config {
     pub bind: SocketAddr,
     /// The address that callers know the server by: in links, in `iss` of tokens.
     pub public_url: String,
+    /// How many proxies of one's own stand in front: so many of the last addresses in
+    /// `X-Forwarded-For` are believed.
+    pub proxies: usize,
     /// Where records are kept.
     pub database: Database,
     /// Access and refresh tokens.
@@ -51,6 +54,7 @@ impl Default for Config {
         Self {
             bind: SocketAddr::from(([127, 0, 0, 1], 8080)),
             public_url: "http://localhost:8080".to_owned(),
+            proxies: 0,
             database: Database::default(),
             tokens: Tokens::default(),
             passwords: Passwords::default(),

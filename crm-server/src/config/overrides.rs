@@ -17,6 +17,9 @@ pub struct Overrides {
     /// Address that callers know the server by
     #[arg(long, global = true, env = "CRM_PUBLIC_URL")]
     pub public_url: Option<String>,
+    /// How many proxies of one's own stand in front
+    #[arg(long, global = true, env = "CRM_PROXIES")]
+    pub proxies: Option<usize>,
     /// Where records are kept: postgres://… or memory:
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretUrl>,
@@ -104,6 +107,7 @@ impl Overrides {
         let Self {
             bind,
             public_url,
+            proxies,
             database_url,
             migration_database_url,
             database_pool_size,
@@ -134,6 +138,7 @@ impl Overrides {
         let Config {
             bind: to_bind,
             public_url: to_url,
+            proxies: to_proxies,
             database,
             tokens,
             passwords,
@@ -148,6 +153,7 @@ impl Overrides {
         }
         set(to_bind, bind);
         set(to_url, public_url);
+        set(to_proxies, proxies);
         set(&mut database.url, database_url.map(Some));
         set(&mut database.migration_url, migration_database_url.map(Some));
         set(&mut database.pool_size, database_pool_size);

@@ -13,7 +13,6 @@ use super::RequestContext;
 pub(super) async fn log<E: Endpoint>(next: Arc<E>, request: Request) -> Result<Response> {
     let started = Instant::now();
     let method = request.method().clone();
-    let remote = request.remote_addr().to_string();
     let context = request.data::<Arc<RequestContext>>().cloned();
     let id = context.as_ref().map_or("", |context| context.id.as_str());
     let span = info_span!("request", id);
@@ -29,7 +28,7 @@ pub(super) async fn log<E: Endpoint>(next: Arc<E>, request: Request) -> Result<R
         route = route.map_or("-", |pattern| &pattern.0),
         status = status.as_u16(),
         micros = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX),
-        %remote,
+        client = context.as_ref().and_then(|c| c.address).map(tracing::field::display),
         user = caller.map(|(user, _)| tracing::field::display(user)),
         tenant = caller.and_then(|(_, tenant)| *tenant).map(tracing::field::display),
     );

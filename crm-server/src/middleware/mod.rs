@@ -4,6 +4,7 @@
 //! [`RequestContext`].
 
 mod access_log;
+mod client;
 mod compression;
 mod cors;
 mod errors;
@@ -14,6 +15,7 @@ mod request_id;
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
 
 use crm_core::{Clock, Random};
@@ -30,6 +32,8 @@ pub use paths::{Rewritten, rewrite};
 pub struct RequestContext {
     /// The caller's `X-Request-ID`, or a new one.
     pub id: String,
+    /// The address of the client.
+    pub address: Option<IpAddr>,
     /// Which tenant the request chose, before anybody checked whether it may.
     pub chosen: OnceLock<Choice>,
     /// Who calls, as soon as that is known: for the log.
@@ -53,7 +57,7 @@ pub fn wrap(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 ) -> BoxEndpoint<'static> {
-    let ids = request_id::RequestIds::new(clock, random);
+    let ids = request_id::RequestIds::new(clock, random, config.proxies);
     let headers = headers::Headers::new(config);
     let cors = cors::Cors::new(&config.cors);
     let limits = limits::InFlight::new(&config.limits);
@@ -85,7 +89,7 @@ pub fn wrap(
         .around(move |next, request| headers::secure(next, request, headers.clone()))
         // 2. One line in the log for each request, with its final status.
         .around(access_log::log)
-        // 1. The request gets its id.
+        // 1. The request gets its id, and it is found out where it comes from.
         .around(move |next, request| request_id::assign(next, request, ids.clone()))
         .boxed()
 }

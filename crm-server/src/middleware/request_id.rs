@@ -6,7 +6,7 @@ use crm_core::{Clock, Random};
 use poem::http::{HeaderName, HeaderValue};
 use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
-use super::RequestContext;
+use super::{RequestContext, client};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 128;
@@ -15,11 +15,12 @@ const MAX_LENGTH: usize = 128;
 pub(super) struct RequestIds {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    proxies: usize,
 }
 
 impl RequestIds {
-    pub(super) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>) -> Self {
-        Self { clock, random }
+    pub(super) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, proxies: usize) -> Self {
+        Self { clock, random, proxies }
     }
 
     fn of(&self, request: &Request) -> String {
@@ -42,7 +43,9 @@ pub(super) async fn assign<E: Endpoint>(
 ) -> Result<Response> {
     let id = ids.of(&request);
     let header = HeaderValue::from_str(&id).ok();
-    let context = RequestContext { id, chosen: OnceLock::new(), caller: OnceLock::new() };
+    let address = client::address(&request, ids.proxies);
+    let (chosen, caller) = (OnceLock::new(), OnceLock::new());
+    let context = RequestContext { id, address, chosen, caller };
     request.set_data(Arc::new(context));
     let mut response = next.call(request).await?.into_response();
     if let Some(header) = header {
