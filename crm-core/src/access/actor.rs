@@ -28,7 +28,7 @@ pub struct Actor {
     user: UserId,
     grants: Arc<Grants>,
     team: Arc<[UserId]>,
-    scopes: Option<Arc<Scopes>>,
+    scopes: Vec<Arc<Scopes>>,
     origin: Origin,
 }
 
@@ -49,7 +49,7 @@ impl Actor {
             user,
             grants: Arc::default(),
             team: Arc::new([]),
-            scopes: None,
+            scopes: Vec::new(),
             origin: Origin::default(),
         }
     }
@@ -82,10 +82,11 @@ impl Actor {
         self
     }
 
-    /// Limited to these scopes.
+    /// Limited to these scopes, on top of those that limit it already: of a key, and of a token
+    /// that was given out for it.
     #[must_use]
     pub fn with_scopes(mut self, scopes: Scopes) -> Self {
-        self.scopes = Some(Arc::new(scopes));
+        self.scopes.push(Arc::new(scopes));
         self
     }
 
@@ -123,10 +124,8 @@ impl Actor {
 
     /// The reach at which a permission is held within the scopes, if it is.
     pub fn reach(&self, permission: &Permission) -> Option<Reach> {
-        if self.scopes.as_ref().is_some_and(|scopes| !scopes.allow(permission)) {
-            return None;
-        }
-        self.grants.reach(permission)
+        let allowed = self.scopes.iter().all(|scopes| scopes.allow(permission));
+        if allowed { self.grants.reach(permission) } else { None }
     }
 
     /// The reach at which a permission is held.
@@ -139,5 +138,21 @@ impl Actor {
             held: None,
             needed: Reach::Assigned,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access::BuiltIn;
+
+    #[test]
+    fn scopes_given_twice_narrow_twice() {
+        let id = uuid::Uuid::nil();
+        let actor = Actor::new(id.into(), id.into()).with_role(BuiltIn::Owner);
+        let actor =
+            actor.with_scopes(Scopes::new(["customers:read"])).with_scopes(Scopes::new(["*"]));
+        assert!(actor.reach(&Permission::of("customers", "read")).is_some());
+        assert!(actor.reach(&Permission::of("customers", "delete")).is_none());
     }
 }

@@ -65,7 +65,8 @@ impl Grants {
             } else {
                 self.everything = true;
                 self.except.clone_from(&other.except);
-                self.except.retain(|permission| !self.held.contains_key(permission));
+                // What is held at a narrower reach stays an exception, held at that reach.
+                self.except.retain(|permission| self.held.get(permission) != Some(&Reach::All));
             }
         }
         for (permission, reach) in &other.held {
@@ -167,6 +168,16 @@ mod tests {
         let mut both = Grants::everything().without(permission("a:b"));
         both.merge(&Grants::everything().without(permission("c:d")));
         assert_eq!(both.reach(&permission("a:b")), Some(Reach::All));
+    }
+
+    #[test]
+    fn a_union_is_no_wider_than_its_parts_in_either_order() {
+        let own = Grants::default().with(permission("owners:manage"), Reach::Assigned);
+        let admin = Grants::everything().without(permission("owners:manage"));
+        for (mut one, other) in [(own.clone(), admin.clone()), (admin, own)] {
+            one.merge(&other);
+            assert_eq!(one.reach(&permission("owners:manage")), Some(Reach::Assigned));
+        }
     }
 
     #[test]
