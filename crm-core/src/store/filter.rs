@@ -234,8 +234,8 @@ impl Filter {
                         format!("{schema} have no searchable fields"),
                     ));
                 }
-                // Words that came by hand may hold white space, by which they would match across
-                // fields.
+                // Words that came by hand may be as written, or hold white space, by which they
+                // would match across fields.
                 *words = super::text::words(&words.join(" "));
                 if words.iter().any(|word| !super::text::storable(word)) {
                     return Err(Error::unreadable(
@@ -243,10 +243,6 @@ impl Filter {
                         "INVALID_TEXT",
                         "must not contain a NUL character",
                     ));
-                }
-                // Folded, and without white space, however they were given.
-                if words.len() <= MAX_TERMS {
-                    *words = super::text::words(&words.join(" "));
                 }
                 *terms += words.len();
                 if *terms > MAX_TERMS {

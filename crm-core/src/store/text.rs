@@ -3,6 +3,8 @@
 //! A database's collation and the version of its ICU never decide anything. A backend stores the
 //! key beside the text, or computes it when it loads the text, and compares keys byte by byte.
 
+use std::collections::HashSet;
+
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
@@ -34,13 +36,11 @@ pub fn fold(text: &str) -> String {
 
 /// The words of a search: folded, split at white space, each once.
 pub fn words(search: &str) -> Vec<String> {
-    let mut words: Vec<String> = Vec::new();
-    for word in fold(search).split_whitespace() {
-        if !words.iter().any(|known| known == word) {
-            words.push(word.to_owned());
-        }
-    }
-    words
+    let folded = fold(search);
+    // Searches come from anyone and may be long: looking each word up among all before it would
+    // take a square of their length.
+    let mut known = HashSet::new();
+    folded.split_whitespace().filter(|word| known.insert(*word)).map(str::to_owned).collect()
 }
 
 /// Whether a text can be stored: no NUL, which PostgreSQL's `text` cannot hold.
