@@ -15,7 +15,7 @@ use crate::{Choice, Entity, TenantCrm};
 /// What a tenant's own field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Choice)]
 pub enum CustomType {
-    /// Text of one line.
+    /// Text of up to 2000 characters, line breaks included.
     #[default]
     Text,
     /// A whole number.
@@ -102,7 +102,7 @@ impl CustomField {
         let wrong = |expected: &str| {
             Err(Error::invalid(field.clone(), "INVALID_TYPE", format!("expected {expected}")))
         };
-        Ok(match (self.field_type, value) {
+        let mut value = match (self.field_type, value) {
             (CustomType::Text, Value::Text(text)) => {
                 Value::Text(required_text(&field, &text, 2_000, Multiline::Yes)?)
             }
@@ -156,7 +156,12 @@ impl CustomField {
                 Value::Text(Email::parse(&field, &text)?.as_str().to_owned())
             }
             (CustomType::Email, _) => return wrong("an e-mail address"),
-        })
+        };
+        // What the store would refuse later would be a fault of no field in particular.
+        value
+            .normalise(self.field_type.kind())
+            .map_err(|(code, message)| Error::invalid(field, code, message))?;
+        Ok(value)
     }
 
     fn option(&self, field: &str, text: String) -> Result<String> {
@@ -204,6 +209,14 @@ impl Rules for CustomField {
             self.help = help;
         }
         self.check_options(&mut faults)?;
+        // A definition that is brought back counts like one that is new.
+        if before.is_none_or(|before| before.deleted_at.is_some()) {
+            let defined = super::definitions(within, &self.record_type).await?;
+            if defined.len() >= MOST_PER_TYPE {
+                let message = format!("there are {MOST_PER_TYPE} for {} already", self.record_type);
+                faults.add("", "TOO_MANY", message);
+            }
+        }
         if let Some(before) = before {
             for (field, same) in [
                 ("recordType", self.record_type == before.record_type),
@@ -213,12 +226,6 @@ impl Rules for CustomField {
                 if !same {
                     faults.add(field, "IMMUTABLE", "cannot be changed once records can have it");
                 }
-            }
-        } else {
-            let defined = super::definitions(within, &self.record_type).await?;
-            if defined.len() >= MOST_PER_TYPE {
-                let message = format!("there are {MOST_PER_TYPE} for {} already", self.record_type);
-                faults.add("", "TOO_MANY", message);
             }
         }
         if let Some(default) = &self.default {

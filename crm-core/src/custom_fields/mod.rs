@@ -39,16 +39,25 @@ impl Definitions {
         let now = within.crm().clock().now();
         if let Some((read, fields)) =
             self.0.read().unwrap_or_else(PoisonError::into_inner).get(&tenant)
-            && now - *read < REMEMBERED
+            && (now - *read).abs() < REMEMBERED
         {
             return Ok(Arc::clone(fields));
         }
-        let query = Query::new(CustomField::schema().clone());
-        let query = query.window(Window::Page { offset: 0, limit: MAX_LIMIT })?;
-        let found = within.query_for_rules(query).await?.items.into_iter();
-        let fields: Result<Vec<CustomField>> =
-            found.map(|record| CustomField::from_values(record.into_values())).collect();
-        let fields: Arc<[CustomField]> = fields?.into();
+        let mut fields = Vec::new();
+        let mut after = None;
+        loop {
+            let query = Query::new(CustomField::schema().clone());
+            let query = query.window(Window::Cursor { after, limit: MAX_LIMIT })?;
+            let Page { items, next, .. } = within.query_for_rules(query).await?;
+            for record in items {
+                fields.push(CustomField::from_values(record.into_values())?);
+            }
+            after = next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let fields: Arc<[CustomField]> = fields.into();
         let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= MOST_TENANTS {
             known.clear();
@@ -143,7 +152,8 @@ impl CustomFieldDefinitions {
         self.forgetting(self.0.patch(id, expected, patch).await)
     }
 
-    /// Deletes a definition. Stored values stay, unseen, and come back with it.
+    /// Deletes a definition. Stored values stay where they are left alone, can no longer be set or
+    /// filtered by, and count again when it is brought back.
     ///
     /// # Errors
     /// As [`Records::delete`].

@@ -74,40 +74,38 @@ impl CustomFields {
 
     /// The values as JSON: decimals as text without trailing zeros.
     pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        let each = |(key, value): (&String, &Value)| {
-            let json = match value {
-                Value::Decimal(decimal) => decimal.normalize().to_string().into(),
-                value => crate::audit::json(value),
-            };
-            (key.clone(), json)
-        };
-        self.0.iter().map(each).collect()
+        self.0.iter().map(|(key, value)| (key.clone(), shown(value))).collect()
     }
 
     /// Brings the values to the types that the tenant defined for a record type, puts in
-    /// defaults on creation, and refuses unknown keys and missing required values.
+    /// defaults on creation, and refuses unknown keys and missing required values. A value that
+    /// is written as it stands is not asked about again, whatever became of its definition.
     pub(crate) async fn check(
         &mut self,
         within: &TenantCrm,
         record_type: &str,
         before: Option<&Self>,
     ) -> Result<()> {
-        if before == Some(self) {
+        if let Some(before) = before
+            && before.to_json() == self.to_json()
+        {
+            self.0.clone_from(&before.0);
             return Ok(());
         }
         let defined = definitions(within, record_type).await?;
         let mut faults = Faults::default();
         let mut fields = BTreeMap::new();
         for (key, value) in std::mem::take(&mut self.0) {
+            let stored = before.and_then(|before| before.get(&key));
+            if let Some(stored) = stored.filter(|stored| shown(stored) == shown(&value)) {
+                fields.insert(key, stored.clone());
+                continue;
+            }
             match defined.iter().find(|field| field.key == key) {
                 Some(field) => {
                     if let Some(value) = faults.absorb(field.coerce(value))? {
                         fields.insert(key, value);
                     }
-                }
-                // A value of a deleted definition stays as it is, unseen.
-                None if before.is_some_and(|before| before.get(&key) == Some(&value)) => {
-                    fields.insert(key, value);
                 }
                 None => {
                     let known: Vec<&str> = defined.iter().map(|f| f.key.as_str()).collect();
@@ -136,6 +134,14 @@ impl CustomFields {
         faults.into_result()?;
         self.0 = fields;
         Ok(())
+    }
+}
+
+/// A value as hosts show it, and so as it comes back where it was left alone.
+fn shown(value: &Value) -> serde_json::Value {
+    match value {
+        Value::Decimal(decimal) => decimal.normalize().to_string().into(),
+        value => crate::audit::json(value),
     }
 }
 

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
 
 mod auth;
+mod custom_fields;
 mod first_steps;
 mod policy;
 mod support;

@@ -1,0 +1,126 @@
+//! A tenant's own fields over the life of their definitions, on both stores.
+
+use crm_core::access::{Actor, BuiltIn};
+use crm_core::custom_fields::{
+    CustomFieldDraft, CustomFieldPatch, CustomFields, CustomType, MOST_PER_TYPE,
+};
+use crm_core::customers::{Customer, CustomerDraft, CustomerPatch};
+use crm_core::users::UserId;
+use crm_core::{Crm, Error, TenantCrm};
+
+async fn acme(crm: &Crm) -> TenantCrm {
+    let tenant = crm.system().create_tenant("Acme").await.unwrap();
+    let user = UserId::new(crm.random().uuid(crm.clock().now()));
+    crm.tenant(Actor::new(tenant.id, user).with_role(BuiltIn::Owner))
+}
+
+fn field(key: &str, field_type: CustomType) -> CustomFieldDraft {
+    CustomFieldDraft {
+        record_type: "customers".into(),
+        key: key.into(),
+        label: key.into(),
+        field_type,
+        ..CustomFieldDraft::default()
+    }
+}
+
+async fn customer(acme: &TenantCrm, custom_fields: CustomFields) -> Result<Customer, Error> {
+    let company_name = Some("Acme".to_owned());
+    let draft = CustomerDraft { company_name, custom_fields, ..CustomerDraft::default() };
+    acme.customers().create(draft).await
+}
+
+/// Writes a customer as a host does that shows its fields as JSON and takes them back so.
+async fn patch_json(
+    acme: &TenantCrm,
+    customer: &Customer,
+    change: impl FnOnce(&mut serde_json::Map<String, serde_json::Value>),
+) -> Result<Customer, Error> {
+    let mut json = customer.custom_fields.to_json();
+    change(&mut json);
+    let custom_fields = CustomFields::from_json(&json)?;
+    let patch = CustomerPatch { custom_fields: Some(custom_fields), ..CustomerPatch::default() };
+    acme.customers().patch(customer.id, None, patch).await
+}
+
+fn faults<T: std::fmt::Debug>(result: Result<T, Error>) -> Vec<(String, &'static str)> {
+    match result {
+        Err(Error::Invalid(faults)) => faults.into_iter().map(|f| (f.field, f.code)).collect(),
+        other => panic!("expected field faults, got {other:?}"),
+    }
+}
+
+crate::on_both_stores! {
+    async fn a_value_that_cannot_be_stored_is_a_fault_of_its_field(crm: Crm) {
+        let acme = acme(&crm).await;
+        acme.custom_fields().create(field("price", CustomType::Decimal)).await.unwrap();
+        acme.custom_fields().create(field("since", CustomType::Date)).await.unwrap();
+        let values = CustomFields::from([
+            ("price", "1.2345678".into()),
+            ("since", "+10000-01-01".into()),
+        ]);
+        let expected = [
+            ("customFields.price".to_owned(), "TOO_PRECISE"),
+            ("customFields.since".to_owned(), "OUT_OF_RANGE"),
+        ];
+        assert_eq!(faults(customer(&acme, values).await), expected);
+    }
+
+    async fn a_default_that_cannot_be_stored_is_refused(crm: Crm) {
+        let acme = acme(&crm).await;
+        let default = Some(serde_json::json!(0.123_456_78));
+        let price = CustomFieldDraft { default, ..field("price", CustomType::Decimal) };
+        let refused = acme.custom_fields().create(price).await;
+        assert_eq!(faults(refused), [("default".to_owned(), "TOO_PRECISE")]);
+    }
+
+    async fn what_is_left_alone_is_not_asked_about_again(crm: Crm) {
+        let acme = acme(&crm).await;
+        let plan = CustomFieldDraft {
+            options: vec!["gold".into(), "silver".into()],
+            ..field("plan", CustomType::Choice)
+        };
+        let plan = acme.custom_fields().create(plan).await.unwrap();
+        let price = acme.custom_fields().create(field("price", CustomType::Decimal)).await.unwrap();
+        acme.custom_fields().create(field("seats", CustomType::Number)).await.unwrap();
+        let values = CustomFields::from([("plan", "gold".into()), ("price", "12.5".into())]);
+        let created = customer(&acme, values).await.unwrap();
+
+        let options = CustomFieldPatch {
+            options: Some(vec!["silver".into()]),
+            ..CustomFieldPatch::default()
+        };
+        acme.custom_fields().patch(plan.id, None, options).await.unwrap();
+        acme.custom_fields().delete(price.id, None).await.unwrap();
+        let required = CustomFieldDraft { required: true, ..field("region", CustomType::Text) };
+        acme.custom_fields().create(required).await.unwrap();
+
+        let same = patch_json(&acme, &created, |_| {}).await.unwrap();
+        assert_eq!(same.version, 1, "nothing changed, so nothing was missed either");
+        let changed = patch_json(&acme, &created, |json| {
+            json.insert("seats".into(), 3.into());
+            json.insert("region".into(), "EMEA".into());
+        });
+        let changed = changed.await.unwrap();
+        for key in ["plan", "price"] {
+            assert_eq!(changed.custom_fields.get(key), created.custom_fields.get(key), "{key}");
+        }
+        let refused = patch_json(&acme, &changed, |json| {
+            json.insert("price".into(), "13".into());
+        });
+        assert_eq!(faults(refused.await), [("customFields.price".to_owned(), "UNKNOWN_FIELD")]);
+    }
+
+    async fn definitions_that_are_brought_back_count_too(crm: Crm) {
+        let acme = acme(&crm).await;
+        let fields = acme.custom_fields();
+        let first = fields.create(field("first", CustomType::Text)).await.unwrap();
+        fields.delete(first.id, None).await.unwrap();
+        for i in 0..MOST_PER_TYPE {
+            fields.create(field(&format!("key{i}"), CustomType::Text)).await.unwrap();
+        }
+        let too_many = [(String::new(), "TOO_MANY")];
+        assert_eq!(faults(fields.create(field("more", CustomType::Text)).await), too_many);
+        assert_eq!(faults(fields.restore(first.id, None).await), too_many);
+    }
+}
