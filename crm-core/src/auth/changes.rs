@@ -71,13 +71,19 @@ impl Auth {
 /// Which session, user and tenant a note names.
 pub(crate) type Concerned = (Option<Id<Session>>, Option<UserId>, Option<TenantId>);
 
-/// What must be noted of an update: whose session, who, where.
+/// What must be noted of a change: whose session, who, where. Of what comes to be, only that
+/// somebody joins a tenant: nobody can remember anything else of it.
 pub(crate) fn noteworthy(
     schema: &crate::store::Schema,
-    before: &Record,
+    before: Option<&Record>,
     after: &Record,
 ) -> Option<Concerned> {
     let id = after.id();
+    let before = match before {
+        Some(before) => before,
+        None if schema.name() == Member::ENTITY => after,
+        None => return None,
+    };
     match schema.name() {
         Session::ENTITY => {
             let ended = Session::ENDED_AT.index();

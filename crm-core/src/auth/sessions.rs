@@ -129,8 +129,10 @@ impl Auth {
         unit.update_silently(before, after)?;
         unit.update_silently(session.clone(), prolonged.clone())?;
         let next = self.give_out(&mut unit, session.id)?;
+        // Before the token is spent: whoever cannot be answered may try again with it.
+        let signed_in = self.describe(prolonged, next).await?;
         match unit.commit_as_system().await {
-            Ok(_) => self.describe(prolonged, next).await,
+            Ok(_) => Ok(signed_in),
             // Somebody else spent it at the same time: one of the two is not who it claims.
             Err(Error::Stale { .. }) => {
                 self.end(session.id).await?;

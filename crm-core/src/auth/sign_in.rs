@@ -1,5 +1,7 @@
 //! Signing in, and who somebody is once they have.
 
+use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::{Auth, Session};
@@ -7,13 +9,13 @@ use crate::access::{Actor, BuiltIn, Grants, Origin};
 use crate::entity::{Find, Where};
 use crate::error::{Error, Result};
 use crate::records::Unit;
-use crate::store::MAX_LIMIT;
+use crate::store::{Filter, MAX_LIMIT, Path, Record, Value, system};
 use crate::tenants::{Tenant, TenantId, TenantStatus};
 use crate::users::{Member, User, UserId, UserStatus};
 use crate::{Choice, Entity};
 
 /// Who signs in.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SignIn {
     /// The e-mail address or user name.
     pub login: String,
@@ -27,8 +29,21 @@ pub struct SignIn {
     pub origin: Origin,
 }
 
+/// Leaves the password out, so that no log shows it.
+impl fmt::Debug for SignIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { login, tenant, remember, origin, password: _ } = self;
+        f.debug_struct("SignIn")
+            .field("login", login)
+            .field("tenant", tenant)
+            .field("remember", remember)
+            .field("origin", origin)
+            .finish_non_exhaustive()
+    }
+}
+
 /// Somebody who has signed in.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct SignedIn {
     /// The user.
     pub user: User,
@@ -38,8 +53,21 @@ pub struct SignedIn {
     pub refresh_token: String,
     /// The tenant worked in, with the user's place in it.
     pub membership: Option<Membership>,
-    /// The tenants that the user could work in.
+    /// The tenants that the user could work in, the one joined first at the front.
     pub tenants: Vec<Tenant>,
+}
+
+/// Leaves the refresh token out, so that no log shows it.
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { user, session, membership, tenants, refresh_token: _ } = self;
+        f.debug_struct("SignedIn")
+            .field("user", user)
+            .field("session", session)
+            .field("membership", membership)
+            .field("tenants", tenants)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A user's place in a tenant.
@@ -60,6 +88,9 @@ impl Membership {
     }
 }
 
+/// How often signing in is tried while others change the user.
+const ATTEMPTS: u32 = 3;
+
 impl Auth {
     /// Signs in.
     ///
@@ -68,44 +99,45 @@ impl Auth {
     /// inactive, or no member of the tenant named: the answer and the time it takes are the same.
     pub async fn sign_in(&self, request: SignIn) -> Result<SignedIn> {
         let refused = Error::Unauthenticated("the login or the password is wrong");
-        let user = self.by_login(&request.login).await?;
-        let hash = user.as_ref().and_then(|user| user.password.clone());
         let hasher = self.0.hasher()?;
-        let right = hasher.verify(request.password.clone(), hash.clone()).await?;
-        let Some(user) = user.filter(|user| right && user.status == UserStatus::Active) else {
-            return Err(refused);
-        };
-        let members = self.memberships(user.id).await?;
-        let tenant = match request.tenant {
-            Some(wanted) => match members.iter().find(|(tenant, _)| *tenant == wanted) {
-                Some((tenant, _)) => Some(*tenant),
-                None => return Err(refused),
-            },
-            None => members.first().map(|(tenant, _)| *tenant),
-        };
-        let mut unit = Unit::system(&self.0, None, Some(user.id));
-        let mut after = user.clone();
-        after.last_login_at = Some(unit.now());
-        if hash.is_some_and(|hash| hasher.is_outdated(&hash)) {
-            after.password = Some(hasher.hash(request.password).await?);
-        }
-        after.set_system(unit.next(&user));
-        let (session, token) =
-            self.begin(&mut unit, user.id, tenant, request.remember, &request.origin)?;
-        unit.update_silently(user, after)?;
-        match unit.commit_as_system().await {
-            Ok(_) => self.describe(session, token).await,
-            // Signed in elsewhere at the same moment: only the note of when is lost.
-            Err(Error::Stale { .. }) => {
-                let mut unit = Unit::system(&self.0, None, Some(session.user));
-                let user = session.user;
-                let (session, token) =
-                    self.begin(&mut unit, user, tenant, request.remember, &request.origin)?;
-                unit.commit_as_system().await?;
-                self.describe(session, token).await
+        let mut verified = None;
+        for attempt in 1.. {
+            let found = self.by_login(&request.login).await?;
+            let hash = found.as_ref().and_then(|user| user.password.clone());
+            let right = (hash.is_some() && hash == verified)
+                || hasher.verify(request.password.clone(), hash.clone()).await?;
+            let Some(user) = found.filter(|user| right && user.status == UserStatus::Active) else {
+                break;
+            };
+            let tenant = match request.tenant {
+                Some(wanted) => match self.membership(user.id, wanted).await? {
+                    Some(membership) => Some(membership.tenant.id),
+                    None => break,
+                },
+                None => self.memberships(user.id).await?.first().map(|(tenant, _)| tenant.id),
+            };
+            let mut unit = Unit::system(&self.0, None, Some(user.id));
+            let (session, token) =
+                self.begin(&mut unit, user.id, tenant, request.remember, &request.origin)?;
+            // In the end only the note of when is lost, not the person.
+            if attempt <= ATTEMPTS {
+                let mut after = user.clone();
+                after.last_login_at = Some(unit.now());
+                if hash.as_deref().is_some_and(|hash| hasher.is_outdated(hash)) {
+                    after.password = Some(hasher.hash(request.password.clone()).await?);
+                }
+                after.set_system(unit.next(&user));
+                unit.update_silently(user, after)?;
             }
-            Err(error) => Err(error),
+            match unit.commit_as_system().await {
+                Ok(_) => return self.describe(session, token).await,
+                // Signed in elsewhere at the same moment, or changed by somebody who took the
+                // password away: asked again, since the second must not be missed.
+                Err(Error::Stale { .. }) => verified = hash,
+                Err(error) => return Err(error),
+            }
         }
+        Err(refused)
     }
 
     /// A user.
@@ -113,10 +145,7 @@ impl Auth {
     /// # Errors
     /// [`Error::NotFound`] where there is none.
     pub async fn user(&self, id: UserId) -> Result<User> {
-        let filter = crate::store::Filter::In(
-            crate::store::Path::field(crate::store::system::ID),
-            vec![crate::store::Value::Uuid(id.uuid())],
-        );
+        let filter = Filter::In(Path::field(system::ID), vec![Value::Uuid(id.uuid())]);
         let found = self.only::<User>(Where::new(filter)).await?;
         found.ok_or_else(|| Error::not_found(User::ENTITY, id))
     }
@@ -126,10 +155,11 @@ impl Auth {
     /// # Errors
     /// Where the store fails; a user who is no member is no error.
     pub async fn membership(&self, user: UserId, tenant: TenantId) -> Result<Option<Membership>> {
-        let members = self.memberships(user).await?;
-        let Some((_, member)) = members.into_iter().find(|(id, _)| *id == tenant) else {
-            return Ok(None);
-        };
+        let find = Find::from(active_member(user)).page(1, 1);
+        let within = self.0.tenant(Actor::new(tenant, user));
+        let found = within.query_for_rules(find.into_query()?).await?.items.into_iter().next();
+        let Some(record) = found else { return Ok(None) };
+        let member = Member::from_values(record.into_values())?;
         let tenant = match self.0.system().tenant(tenant).await {
             Ok(tenant) if tenant.status == TenantStatus::Active => tenant,
             Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
@@ -152,38 +182,52 @@ impl Auth {
             Some(tenant) => self.membership(session.user, tenant).await?,
             None => None,
         };
-        let mut tenants = Vec::new();
-        for (tenant, _) in self.memberships(session.user).await? {
-            match self.0.system().tenant(tenant).await {
-                Ok(tenant) => tenants.push(tenant),
-                Err(Error::NotFound { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let tenants = self.memberships(session.user).await?;
+        let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
         Ok(SignedIn { user, session, refresh_token, membership, tenants })
     }
 
+    /// The user who signs in with this. An address is compared letter by letter, without case
+    /// only: the key that lists compare by takes `exämple.com` and `example.com` for one, and
+    /// those are two people's.
     async fn by_login(&self, login: &str) -> Result<Option<User>> {
         let login = login.trim();
         if login.is_empty() || login.len() > 320 || login.contains('\0') {
             return Ok(None);
         }
-        let filter = User::EMAIL.eq(login).or(User::USERNAME.eq(login));
-        self.only::<User>(filter).await
+        if !login.contains('@') {
+            return self.only::<User>(User::USERNAME.eq(login)).await;
+        }
+        let found = self.only::<User>(User::EMAIL.eq(login)).await?;
+        Ok(found.filter(|user| user.email.to_lowercase() == login.to_lowercase()))
     }
 
-    /// The tenants of which a user is an active member, the one joined first at the front.
-    async fn memberships(&self, user: UserId) -> Result<Vec<(TenantId, Member)>> {
-        let filter = Member::USER.eq(user).and(Member::STATUS.eq(UserStatus::Active));
-        let query = Find::all().filter(filter).sort(Member::CREATED_AT.asc()).page(1, MAX_LIMIT);
-        let page = self.0.system_query(query.into_query()?).await?;
-        let each = |record: crate::store::Record| {
-            let tenant = record.tenant();
-            let tenant = tenant.ok_or_else(|| Error::internal("a member without a tenant"))?;
-            Ok((tenant, Member::from_values(record.into_values())?))
+    /// The active tenants of which a user is an active member, the one joined first at the front;
+    /// at most [`MAX_LIMIT`].
+    async fn memberships(&self, user: UserId) -> Result<Vec<(Tenant, Member)>> {
+        let find = Find::from(active_member(user)).sort(Member::CREATED_AT.asc());
+        let members = self.0.system_query(find.page(1, MAX_LIMIT).into_query()?).await?.items;
+        if members.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids = members.iter().filter_map(|member| Some(Value::Uuid(member.tenant()?.uuid())));
+        let these = Where::new(Filter::In(Path::field(system::ID), ids.collect()));
+        let find = Find::from(these.and(Tenant::STATUS.eq(TenantStatus::Active)));
+        let tenants = self.0.system_query(find.page(1, MAX_LIMIT).into_query()?).await?.items;
+        let tenants = tenants.into_iter().map(|record| {
+            Tenant::from_values(record.into_values()).map(|tenant| (tenant.id, tenant))
+        });
+        let mut tenants: HashMap<TenantId, Tenant> = tenants.collect::<Result<_>>()?;
+        let each = |record: Record| {
+            let tenant = record.tenant().and_then(|tenant| tenants.remove(&tenant))?;
+            Some(Member::from_values(record.into_values()).map(|member| (tenant, member)))
         };
-        page.items.into_iter().map(each).collect()
+        members.into_iter().filter_map(each).collect()
     }
+}
+
+fn active_member(user: UserId) -> Where<Member> {
+    Member::USER.eq(user).and(Member::STATUS.eq(UserStatus::Active))
 }
 
 /// The union of what a member's roles may do. Roles that are not known give nothing.

@@ -1,18 +1,21 @@
 //! Becoming a user, and with a tenant's name also the owner of a new tenant.
 
+use std::fmt;
+
 use super::credentials::check_password;
 use super::{Auth, SignedIn};
+use crate::Choice;
 use crate::access::{BuiltIn, Origin};
 use crate::entity::Draft;
-use crate::error::{Error, Faults, Result};
+use crate::error::{Faults, Result};
 use crate::records::Unit;
+use crate::store::fold;
 use crate::tenants::{Tenant, TenantDraft, TenantId};
 use crate::users::{Member, User, UserDraft, UserId, UserStatus};
 use crate::values::{Email, Multiline, clean_text, required_text};
-use crate::{Choice, Entity};
 
 /// Who signs up.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct SignUp {
     /// The e-mail address.
     pub email: String,
@@ -26,6 +29,20 @@ pub struct SignUp {
     pub tenant_name: Option<String>,
     /// Where the request came from.
     pub origin: Origin,
+}
+
+/// Leaves the password out, so that no log shows it.
+impl fmt::Debug for SignUp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { email, name, username, tenant_name, origin, password: _ } = self;
+        f.debug_struct("SignUp")
+            .field("email", email)
+            .field("name", name)
+            .field("username", username)
+            .field("tenant_name", tenant_name)
+            .field("origin", origin)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Auth {
@@ -69,12 +86,7 @@ impl Auth {
         user: UserId,
         roles: &[BuiltIn],
     ) -> Result<Member> {
-        let filter = crate::store::Filter::In(
-            crate::store::Path::field(crate::store::system::ID),
-            vec![crate::store::Value::Uuid(user.uuid())],
-        );
-        let found = self.only::<User>(crate::Where::new(filter)).await?;
-        let user = found.ok_or_else(|| Error::not_found(User::ENTITY, user))?;
+        let user = self.user(user).await?;
         let mut unit = Unit::system(&self.0, Some(tenant), None);
         let roles: Vec<String> = roles.iter().map(|role| role.code().to_owned()).collect();
         let member = member(&unit, &user, &roles);
@@ -92,7 +104,9 @@ impl Auth {
         let username = request.username.as_deref().unwrap_or_default();
         let username =
             faults.absorb(clean_text("username", username, 64, Multiline::No))?.flatten();
-        if username.as_deref().is_some_and(|name| name.contains(['@', ' ', '\t'])) {
+        // As names are compared: a full-width ＠ looks like one and is one there.
+        let is_bad = |name: &str| fold(name).contains(|c: char| c == '@' || c.is_whitespace());
+        if username.as_deref().is_some_and(is_bad) {
             faults.add("username", "INVALID_USERNAME", "must contain neither @ nor white space");
         }
         let tenant = match &request.tenant_name {

@@ -23,7 +23,7 @@ use crate::store::{
 };
 
 /// How often a change is tried again when somebody else was faster.
-const ATTEMPTS: u32 = 5;
+pub(crate) const ATTEMPTS: u32 = 5;
 
 /// What must hold of an entity before it is stored.
 ///

@@ -90,6 +90,7 @@ impl Unit {
     pub(crate) fn insert<E: Entity>(&mut self, entity: E) -> Result<()> {
         let record = entity.into_record(self.tenant_of(E::schema())?)?;
         self.tell(E::schema(), Action::Created, None, Some(&record))?;
+        self.note(E::schema(), None, &record)?;
         self.operations.push(Operation::Insert { schema: Arc::clone(E::schema()), record });
         Ok(())
     }
@@ -116,23 +117,28 @@ impl Unit {
         self.put(E::schema(), before, after)
     }
 
-    /// Adds an update, and the note of it for servers that remember who may do what.
     fn put(&mut self, schema: &Arc<Schema>, before: Record, after: Record) -> Result<()> {
-        if let Some((session, user, tenant)) = noteworthy(schema, &before, &after) {
-            let system = self.fresh::<AccessChange>();
-            self.insert_silently(AccessChange {
-                id: system.id,
-                version: system.version,
-                created_at: system.created_at,
-                updated_at: system.updated_at,
-                deleted_at: None,
-                session,
-                user,
-                tenant,
-            })?;
-        }
+        self.note(schema, Some(&before), &after)?;
         self.operations.push(Operation::Update { schema: Arc::clone(schema), before, after });
         Ok(())
+    }
+
+    /// Notes a change for servers that remember who may do what.
+    fn note(&mut self, schema: &Schema, before: Option<&Record>, after: &Record) -> Result<()> {
+        let Some((session, user, tenant)) = noteworthy(schema, before, after) else {
+            return Ok(());
+        };
+        let system = self.fresh::<AccessChange>();
+        self.insert_silently(AccessChange {
+            id: system.id,
+            version: system.version,
+            created_at: system.created_at,
+            updated_at: system.updated_at,
+            deleted_at: None,
+            session,
+            user,
+            tenant,
+        })
     }
 
     /// Commits within an actor's tenant.

@@ -113,7 +113,7 @@ impl TenantCache {
     pub(crate) async fn get(&self, crm: &Crm, id: TenantId) -> Result<Arc<Tenant>> {
         let now = crm.clock().now();
         if let Some((read, tenant)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id)
-            && now - *read < REMEMBERED
+            && (now - *read).abs() < REMEMBERED
         {
             return Ok(Arc::clone(tenant));
         }
@@ -124,6 +124,10 @@ impl TenantCache {
         }
         known.insert(id, (now, Arc::clone(&tenant)));
         Ok(tenant)
+    }
+
+    fn forget(&self, id: TenantId) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 

@@ -1,10 +1,12 @@
 //! The handle of the installation itself.
 
-use super::{Tenant, TenantDraft, TenantId, load};
+use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
+use crate::Entity;
+use crate::audit::Action;
 use crate::crm::Crm;
 use crate::entity::Draft;
-use crate::error::Result;
-use crate::records::Unit;
+use crate::error::{Error, Result};
+use crate::records::{ATTEMPTS, Unit};
 use crate::store::{Query, Window};
 
 /// Work of the installation: no actor, no permission, every tenant. For set-up, scheduled jobs
@@ -20,7 +22,7 @@ impl System {
     /// Makes a tenant of this name, with the usual settings.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) where the name is empty or longer than 200
+    /// [`Error::Invalid`] where the name is empty or longer than 200
     /// characters.
     pub async fn create_tenant(&self, name: &str) -> Result<Tenant> {
         self.create_tenant_with(TenantDraft { name: name.to_owned(), ..TenantDraft::default() })
@@ -30,7 +32,7 @@ impl System {
     /// Makes a tenant with these settings.
     ///
     /// # Errors
-    /// [`Error::Invalid`](crate::Error::Invalid) naming each setting that is none.
+    /// [`Error::Invalid`] naming each setting that is none.
     pub async fn create_tenant_with(&self, draft: TenantDraft) -> Result<Tenant> {
         let mut unit = Unit::system(&self.0, None, None);
         let mut tenant: Tenant = draft.into_entity(unit.fresh());
@@ -43,17 +45,54 @@ impl System {
     /// A tenant.
     ///
     /// # Errors
-    /// [`Error::NotFound`](crate::Error::NotFound) where there is none or it is deleted.
+    /// [`Error::NotFound`] where there is none or it is deleted.
     pub async fn tenant(&self, id: TenantId) -> Result<Tenant> {
         load(&self.0, id).await
+    }
+
+    /// Lets nobody work in a tenant until it is resumed. Suspending it twice changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where there is none; [`Error::Stale`] where others keep changing it.
+    pub async fn suspend(&self, id: TenantId) -> Result<Tenant> {
+        self.set_status(id, TenantStatus::Suspended).await
+    }
+
+    /// Lets the people of a suspended tenant work again.
+    ///
+    /// # Errors
+    /// As [`System::suspend`].
+    pub async fn resume(&self, id: TenantId) -> Result<Tenant> {
+        self.set_status(id, TenantStatus::Active).await
+    }
+
+    async fn set_status(&self, id: TenantId, status: TenantStatus) -> Result<Tenant> {
+        let mut attempt = 1;
+        loop {
+            let before = load(&self.0, id).await?;
+            if before.status == status {
+                return Ok(before);
+            }
+            let mut unit = Unit::system(&self.0, Some(id), None);
+            let mut after = Tenant { status, ..before.clone() };
+            after.set_system(unit.next(&before));
+            unit.update(before, after.clone(), Action::Updated)?;
+            match unit.commit_as_system().await {
+                Ok(_) => {
+                    self.0.tenants().forget(id);
+                    return Ok(after);
+                }
+                Err(Error::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Whether the store answers.
     ///
     /// # Errors
-    /// [`Error::Unavailable`](crate::Error::Unavailable) where it does not.
+    /// [`Error::Unavailable`] where it does not.
     pub async fn ping(&self) -> Result<()> {
-        use crate::Entity;
         let query = Query::new(Tenant::schema().clone());
         let query = query.window(Window::Page { offset: 0, limit: 1 })?;
         self.0.system_query(query).await.map(drop)

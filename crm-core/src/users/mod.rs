@@ -1,11 +1,14 @@
 //! Users, who sign in, and members, who they are in one tenant.
 
+use std::collections::HashMap;
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use crate::error::{Error, FieldError, Result};
 use crate::id::Id;
-use crate::store::{Filter, MAX_LIMIT, Path, Query, Value, Window};
-use crate::{Choice, Entity, TenantCrm};
+use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Value, Window};
+use crate::{Choice, Entity, Find, TenantCrm};
 
 /// The identifier of a user.
 pub type UserId = Id<User>;
@@ -21,7 +24,7 @@ pub enum UserStatus {
 }
 
 /// A person who signs in, whatever tenants they work in.
-#[derive(Debug, Clone, PartialEq, Entity)]
+#[derive(Clone, PartialEq, Entity)]
 #[entity(name = "users", global, owners(nobody))]
 #[entity(unique(name = "users_email", fields(email)))]
 #[entity(unique(name = "users_username", fields(username)))]
@@ -58,6 +61,21 @@ pub struct User {
     /// When they last signed in.
     #[entity(computed)]
     pub last_login_at: Option<DateTime<Utc>>,
+}
+
+/// Says who it is, and leaves the hash of the password out, so that no log shows it.
+impl fmt::Debug for User {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("User")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("deleted_at", &self.deleted_at)
+            .field("email", &self.email)
+            .field("username", &self.username)
+            .field("name", &self.name)
+            .field("status", &self.status)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A user in one tenant.
@@ -124,11 +142,12 @@ pub(crate) async fn check_members(
         .collect())
 }
 
-/// The active members of a tenant with these user identifiers: for showing who a record is
-/// assigned to. Names and addresses of colleagues are no secret within a tenant.
+/// The members of a tenant with these user identifiers, one for each, also of those who have left
+/// or are inactive: for showing who a record is assigned to. Names and addresses of colleagues are
+/// no secret within a tenant.
 ///
 /// # Errors
-/// Where the store fails.
+/// [`Error::Limit`] beyond [`MAX_LIMIT`] users.
 pub async fn colleagues(within: &TenantCrm, users: &[UserId]) -> Result<Vec<Member>> {
     if users.is_empty() {
         return Ok(Vec::new());
@@ -137,11 +156,25 @@ pub async fn colleagues(within: &TenantCrm, users: &[UserId]) -> Result<Vec<Memb
         let limit = u64::from(MAX_LIMIT);
         return Err(Error::Limit { what: "the number of users asked for".to_owned(), limit });
     }
-    let ids = users.iter().map(|user| Value::Uuid(user.uuid())).collect();
-    let query = Query::new(Member::schema().clone())
-        .filter(Filter::In(Path::field(Member::USER.index()), ids))?
-        .window(Window::Page { offset: 0, limit: MAX_LIMIT })?
-        .deleted(crate::store::Deleted::Include);
-    let page = within.query_for_rules(query).await?;
-    page.items.into_iter().map(|record| Member::from_values(record.into_values())).collect()
+    // Who left and came back has several members: the live one counts, else the last.
+    let mut found: HashMap<UserId, Member> = HashMap::new();
+    let mut after = None;
+    loop {
+        let query = Find::from(Member::USER.any_of(users.iter().copied()))
+            .deleted(Deleted::Include)
+            .into_query()?
+            .window(Window::Cursor { after, limit: MAX_LIMIT })?;
+        let Page { items, next, .. } = within.query_for_rules(query).await?;
+        for record in items {
+            let member = Member::from_values(record.into_values())?;
+            match found.get(&member.user) {
+                Some(_) if member.deleted_at.is_some() => {}
+                _ => drop(found.insert(member.user, member)),
+            }
+        }
+        after = next;
+        if after.is_none() {
+            return Ok(found.into_values().collect());
+        }
+    }
 }

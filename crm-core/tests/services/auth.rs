@@ -214,6 +214,7 @@ async fn every_fault_of_a_sign_up_is_named_at_once() {
 async fn ending_a_session_is_noted_for_all_servers() {
     on_both(async |Set { crm, clock, .. }| {
         let out = crm.auth().sign_up(ada()).await.unwrap();
+        clock.advance(TimeDelta::minutes(2));
         crm.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
         assert_eq!(crm.auth().recent_changes().await.unwrap(), [], "signing in takes nothing away");
         crm.auth().end(out.session.id).await.unwrap();
@@ -222,6 +223,91 @@ async fn ending_a_session_is_noted_for_all_servers() {
         assert_eq!(noted[0].session, Some(out.session.id));
         clock.advance(TimeDelta::minutes(2));
         assert_eq!(crm.auth().recent_changes().await.unwrap(), []);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn joining_a_tenant_is_noted_for_all_servers() {
+    on_both(async |Set { crm, clock, .. }| {
+        let acme = crm.auth().sign_up(ada()).await.unwrap().membership.unwrap().tenant.id;
+        let bob = SignUp { email: "bob@example.com".to_owned(), username: None, ..ada() };
+        let bob = crm.auth().sign_up(bob).await.unwrap().user;
+        clock.advance(TimeDelta::minutes(2));
+        crm.auth().add_member(acme, bob.id, &[BuiltIn::User]).await.unwrap();
+        let noted = crm.auth().recent_changes().await.unwrap();
+        assert_eq!(noted.len(), 1, "a server may remember that bob is no member");
+        assert_eq!((noted[0].user, noted[0].tenant), (Some(bob.id), Some(acme)));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_takes_a_name_that_reads_as_anothers_address() {
+    on_both(async |Set { crm, .. }| {
+        crm.auth().sign_up(ada()).await.unwrap();
+        for name in ["ada\u{ff20}example.com", "a\u{a0}b", "a b"] {
+            let username = Some(name.to_owned());
+            let mallory = SignUp { email: "mallory@example.com".to_owned(), username, ..ada() };
+            let refused = crm.auth().sign_up(mallory).await.unwrap_err();
+            assert!(matches!(&refused, Error::Invalid(faults) if faults[0].field == "username"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_address_with_other_letters_is_anothers() {
+    on_both(async |Set { crm, .. }| {
+        let email = "ada@ex\u{e4}mple.com".to_owned();
+        crm.auth().sign_up(SignUp { email, ..ada() }).await.unwrap();
+        let other = crm.auth().sign_in(sign_in("ada@example.com", "correct horse")).await;
+        assert!(matches!(other, Err(Error::Unauthenticated(_))), "{other:?}");
+        crm.auth().sign_in(sign_in("ADA@EX\u{c4}MPLE.com", "correct horse")).await.unwrap();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_suspended_tenant_is_left_out_until_it_is_resumed() {
+    on_both(async |Set { crm, clock, .. }| {
+        let first = crm.auth().sign_up(ada()).await.unwrap();
+        let acme = first.membership.unwrap().tenant.id;
+        clock.advance(TimeDelta::seconds(1));
+        let globex = crm.system().create_tenant("Globex").await.unwrap().id;
+        crm.auth().add_member(globex, first.user.id, &[BuiltIn::User]).await.unwrap();
+        clock.advance(TimeDelta::minutes(2));
+        crm.system().suspend(acme).await.unwrap();
+        let noted = crm.auth().recent_changes().await.unwrap();
+        assert_eq!(noted.iter().map(|note| note.tenant).collect::<Vec<_>>(), [Some(acme)]);
+
+        let names = |tenants: &[crm_core::tenants::Tenant]| -> Vec<String> {
+            tenants.iter().map(|tenant| tenant.name.clone()).collect()
+        };
+        let signed_in = crm.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
+        assert_eq!(names(&signed_in.tenants), ["Globex"]);
+        assert_eq!(signed_in.membership.unwrap().tenant.name, "Globex");
+        let wanted = SignIn { tenant: Some(acme), ..sign_in("ada", "correct horse") };
+        let refused = crm.auth().sign_in(wanted).await;
+        assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
+        assert!(crm.auth().membership(signed_in.user.id, acme).await.unwrap().is_none());
+
+        crm.system().resume(acme).await.unwrap();
+        let signed_in = crm.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
+        assert_eq!(names(&signed_in.tenants), ["Acme", "Globex"]);
+        assert_eq!(signed_in.membership.unwrap().tenant.name, "Acme");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_log_shows_a_secret() {
+    on_both(async |Set { crm, .. }| {
+        let signed_up = crm.auth().sign_up(ada()).await.unwrap();
+        let asked = sign_in("ada", "correct horse");
+        let all = format!("{:?} {asked:?} {signed_up:?}", ada());
+        assert!(all.contains("Acme"));
+        assert!(!all.contains("horse") && !all.contains(&signed_up.refresh_token), "{all}");
     })
     .await;
 }
