@@ -86,7 +86,7 @@ pub struct LogoutInput {
 #[oai(rename = "Session", rename_all = "camelCase")]
 pub struct SessionView {
     /// The access token, for `Authorization: Bearer …`.
-    pub access_token: String,
+    pub token: String,
     /// `Bearer`.
     pub token_type: String,
     /// For how many seconds the access token holds.
@@ -377,7 +377,7 @@ fn session(app: &App, signed_in: auth::SignedIn) -> Result<SessionView, ApiError
     let signed = app.tokens().sign(user.id.uuid(), tenant, session.id.uuid());
     let signed = signed.map_err(ApiError::internal)?;
     Ok(SessionView {
-        access_token: signed.token,
+        token: signed.token,
         token_type: "Bearer".to_owned(),
         expires_in: signed.expires_in,
         refresh_token,

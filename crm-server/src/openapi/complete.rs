@@ -1,5 +1,7 @@
 //! The one pass over the document that says what holds for all operations.
 
+use std::collections::HashMap;
+
 use crm_core::language::ParameterDescription;
 use serde_json::{Map, Value, json};
 
@@ -37,6 +39,7 @@ pub(super) fn complete(
         }
     }
     document["tags"] = tags.into_iter().map(|name| json!({"name": name})).collect();
+    let types = types(document);
     let (error, responses) = errors::components();
     let components = &mut document["components"];
     components["responses"] = responses;
@@ -49,7 +52,7 @@ pub(super) fn complete(
         "description": "The access token of a sign-in"
     }});
     for name in patches {
-        let patch = as_patch(&components["schemas"][&name]);
+        let patch = as_patch(&components["schemas"][&name], &types);
         components["schemas"][format!("{name}Patch")] = patch;
     }
 }
@@ -140,13 +143,13 @@ fn headers() -> Value {
 }
 
 /// A schema in which each property may be left out, to stay as it is, or null, to be cleared.
-fn as_patch(schema: &Value) -> Value {
+fn as_patch(schema: &Value, types: &Types) -> Value {
     let mut patch = schema.clone();
     if let Some(patch) = patch.as_object_mut() {
         patch.remove("required");
         if let Some(properties) = patch.get_mut("properties").and_then(Value::as_object_mut) {
             for property in properties.values_mut() {
-                make_nullable(property);
+                make_nullable(property, types);
             }
         }
     }
@@ -155,6 +158,7 @@ fn as_patch(schema: &Value) -> Value {
 
 /// Properties that may be absent may be null too: both are written and read.
 fn mend_nullable(document: &mut Value) {
+    let types = types(document);
     let Some(schemas) = document.pointer_mut("/components/schemas").and_then(Value::as_object_mut)
     else {
         return;
@@ -167,23 +171,37 @@ fn mend_nullable(document: &mut Value) {
         let properties = schema.get_mut("properties").and_then(Value::as_object_mut);
         for (name, property) in properties.into_iter().flatten() {
             if !required.contains(name) && property.get("default").is_none() {
-                make_nullable(property);
+                make_nullable(property, &types);
             }
         }
     }
 }
 
-fn make_nullable(property: &mut Value) {
+fn make_nullable(property: &mut Value, types: &Types) {
     let Some(object) = property.as_object_mut() else { return };
     if let Some(reference) = object.remove("$ref") {
-        // Nothing may stand beside a reference in OpenAPI 3.0.
+        // Nothing may stand beside a reference in OpenAPI 3.0, and what is nullable has a type.
+        let name = reference.as_str().and_then(|path| path.rsplit('/').next());
+        let of = name.and_then(|name| types.get(name)).cloned();
         let mut wrapped = Map::new();
         wrapped.insert("allOf".to_owned(), json!([{"$ref": reference}]));
+        wrapped.insert("type".to_owned(), of.unwrap_or_else(|| json!("object")));
         wrapped.insert("nullable".to_owned(), json!(true));
         *object = wrapped;
-    } else {
+    } else if object.contains_key("type") {
         object.insert("nullable".to_owned(), json!(true));
     }
+    // What has no type may be anything, null too.
+}
+
+/// The type of each schema, by name.
+type Types = HashMap<String, Value>;
+
+fn types(document: &Value) -> Types {
+    let schemas = document.pointer("/components/schemas").and_then(Value::as_object);
+    let of =
+        |(name, schema): (&String, &Value)| schema.get("type").map(|of| (name.clone(), of.clone()));
+    schemas.into_iter().flatten().filter_map(of).collect()
 }
 
 #[cfg(test)]
@@ -206,7 +224,9 @@ mod tests {
         assert_eq!(properties["id"], json!({"type": "string"}));
         assert_eq!(properties["city"], json!({"type": "string", "nullable": true}));
         assert_eq!(properties["size"], json!({"type": "integer", "default": 1}));
-        let owner = json!({"allOf": [{"$ref": "#/components/schemas/B"}], "nullable": true});
+        let owner = json!({
+            "allOf": [{"$ref": "#/components/schemas/B"}], "type": "object", "nullable": true
+        });
         assert_eq!(properties["owner"], owner);
     }
 
@@ -216,6 +236,6 @@ mod tests {
             json!({"type": "object", "required": ["a"], "properties": {"a": {"type": "string"}}});
         let patch =
             json!({"type": "object", "properties": {"a": {"type": "string", "nullable": true}}});
-        assert_eq!(as_patch(&schema), patch);
+        assert_eq!(as_patch(&schema, &Types::new()), patch);
     }
 }

@@ -22,7 +22,7 @@ for_each_store! {
         let text = answer.json().to_string();
         assert!(!text.contains("argon2") && !text.contains(PASSWORD), "{text}");
 
-        let caller = server.anonymous().with_token(session["accessToken"].as_str().unwrap());
+        let caller = server.anonymous().with_token(session["token"].as_str().unwrap());
         for path in ["/api/v1/auth/profile", "/api/v1/auth/me", "/api/users/me/"] {
             let profile = caller.get(path).await.data();
             assert_eq!(profile["user"]["name"], "Ada");
@@ -100,7 +100,7 @@ for_each_store! {
         };
         let next = refresh(&owner.refresh_token).await.data();
         assert_ne!(next["refreshToken"], owner.refresh_token.as_str());
-        let caller = server.anonymous().with_token(next["accessToken"].as_str().unwrap());
+        let caller = server.anonymous().with_token(next["token"].as_str().unwrap());
         caller.get("/api/v1/auth/profile").await.is(200);
 
         refresh(&owner.refresh_token).await.fails(401, "UNAUTHENTICATED");

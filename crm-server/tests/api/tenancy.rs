@@ -51,7 +51,7 @@ for_each_store! {
     async fn who_works_in_no_tenant_sees_no_records(server: &TestServer) {
         let input = json!({"email": "ada@example.com", "password": crate::support::PASSWORD});
         let session = server.anonymous().post("/api/v1/auth/signup", input).await.data();
-        let caller = server.anonymous().with_token(session["accessToken"].as_str().unwrap());
+        let caller = server.anonymous().with_token(session["token"].as_str().unwrap());
         caller.get("/api/v1/customers").await.fails(403, "NO_TENANT");
         caller.get("/api/v1/auth/profile").await.is(200);
     }

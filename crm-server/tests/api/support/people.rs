@@ -39,7 +39,7 @@ impl Person {
             user: text("/user/id"),
             tenant: text("/tenant/id"),
             refresh_token: text("/refreshToken"),
-            client: server.anonymous().with_token(text("/accessToken")),
+            client: server.anonymous().with_token(text("/token")),
         }
     }
 }
