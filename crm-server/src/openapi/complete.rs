@@ -90,7 +90,7 @@ fn complete_operation(operation: &mut Value, path: &str, method: &str, patches: 
     if method != "get" && path.contains('{') {
         headers.push(json!({"$ref": "#/components/parameters/IfMatch"}));
     }
-    match operation["parameters"].as_array_mut() {
+    match operation.get_mut("parameters").and_then(Value::as_array_mut) {
         Some(parameters) => parameters.extend(headers),
         None if headers.is_empty() => {}
         None => operation["parameters"] = Value::Array(headers),
