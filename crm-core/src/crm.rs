@@ -11,7 +11,7 @@ use crate::custom_fields::{CustomFieldDefinitions, Definitions};
 use crate::customers::Customers;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::id::{Random, SystemRandom};
+use crate::id::{Id, Random, SystemRandom};
 use crate::ports::PasswordHasher;
 use crate::records::{Records, Rules};
 use crate::store::{
@@ -191,6 +191,11 @@ impl Crm {
     /// Tells the time.
     pub fn clock(&self) -> &dyn Clock {
         &*self.0.clock
+    }
+
+    /// An identifier that nothing has yet: for a user whom the host keeps, say.
+    pub fn new_id<T: ?Sized>(&self) -> Id<T> {
+        Id::new(self.random().uuid(self.clock().now()))
     }
 
     /// Makes identifiers and secrets.

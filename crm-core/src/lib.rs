@@ -1,4 +1,78 @@
-//! A multi-tenant CRM as a library.
+//! A multi-tenant CRM as a library: customers and what belongs to them, kept apart by tenant, seen
+//! and changed as far as whoever asks may.
+//!
+//! A program hands in a store and, with each request, an [`Actor`](access::Actor): who asks, in
+//! which tenant, with which permissions. What it gets are typed services that keep the rules of
+//! each record type, ask for permissions, and write every change together with its audit entry.
+//! Nothing in here opens a file or a socket, speaks HTTP or SQL, reads the machine's clock but
+//! through [`Clock`], or knows how the host's users sign in, unless it is asked to
+//! ([`auth`]).
+//!
+//! # The first program
+//!
+//! ```
+//! use crm_core::access::{Actor, BuiltIn};
+//! use crm_core::customers::{Customer, CustomerDraft};
+//! use crm_core::{Crm, Find};
+//! use crm_store_memory::MemoryStore;
+//!
+//! #[tokio::main]
+//! async fn main() -> crm_core::Result<()> {
+//!     let crm = Crm::new(MemoryStore::new()).await?;
+//!     let acme = crm.system().create_tenant("Acme").await?;
+//!     let ada = crm.tenant(Actor::new(acme.id, crm.new_id()).with_role(BuiltIn::Owner));
+//!     for (name, country) in [("Löwen GmbH", "Germany"), ("Zénith", "France"), ("Adler AG", "deu")]
+//!     {
+//!         let draft = CustomerDraft { country: Some(country.into()), ..CustomerDraft::company(name) };
+//!         ada.customers().create(draft).await?;
+//!     }
+//!     let german = Find::all().filter(Customer::COUNTRY.eq("DE")).sort(Customer::NAME.asc());
+//!     for customer in ada.customers().find(german).await?.items {
+//!         println!("{}, {}", customer.name, customer.status);
+//!     }
+//!     let bob = crm.tenant(Actor::new(acme.id, crm.new_id()).with_role(BuiltIn::Readonly));
+//!     if let Err(refused) = bob.customers().create(CustomerDraft::company("Bob & Sons")).await {
+//!         println!("refused: {refused}");
+//!     }
+//!     Ok(())
+//! }
+//! ```
+//!
+//! It prints
+//!
+//! ```text
+//! Adler AG, active
+//! Löwen GmbH, active
+//! refused: permission customers:create is required (reach assigned or wider)
+//! ```
+//!
+//! One line puts it on PostgreSQL, where the records outlive the program:
+//!
+//! ```ignore
+//! let crm = Crm::new(PostgresStore::migrate_and_connect("postgres://localhost/crm").await?).await?;
+//! ```
+//!
+//! # Where things are
+//!
+//! | to | see |
+//! | --- | --- |
+//! | set up a CRM, and reach everything else from it | [`Crm`], [`CrmBuilder`], [`TenantCrm`] |
+//! | say who may do what | [`access`] |
+//! | list, count, create, change, delete records of any type | [`Records`], [`Find`], [`Where`] |
+//! | make tenants, and work across them | [`tenants`] |
+//! | keep customers, tags, a tenant's own fields | [`customers`], [`tags`], [`custom_fields`] |
+//! | let the library keep users, passwords and sessions | [`users`], [`auth`] |
+//! | read what was changed by whom, and what it set off | [`audit`], [`events`] |
+//! | declare a record type of one's own | [`Entity`](macro@Entity), [`Choice`](macro@Choice), [`Rules`] |
+//! | read filters, orders and pages out of a request | [`language`] |
+//! | clean a country, an e-mail address, a number | [`values`] |
+//! | stand at any date, repeat a run | [`ManualClock`], [`SeededRandom`] |
+//! | plug in what the host brings | [`ports`] |
+//! | write a storage backend | [`store`], and `conformance` under the feature of that name |
+//! | fill a trial with invented people and firms | [`demo`] |
+//!
+//! Records go up no further than [`store`] and [`entity`]; everything above handles structs. The
+//! backends are crates of their own: `crm-store-memory` and `crm-store-postgres`.
 
 // Derived code names everything by `::crm_core::…`, in here too.
 extern crate self as crm_core;

@@ -241,6 +241,27 @@ mod tests {
         Cli::command().debug_assert();
     }
 
+    #[test]
+    fn every_setting_is_in_the_readme_under_its_variable_and_its_key() {
+        let readme = include_str!("../../README.md");
+        let command = Cli::command();
+        let variables: Vec<&str> =
+            command.get_arguments().filter_map(|flag| flag.get_env()?.to_str()).collect();
+        assert!(variables.len() > 20, "{variables:?}");
+        for variable in variables {
+            assert!(readme.contains(&format!("| `{variable}` |")), "{variable} is not told of");
+        }
+        let shown = toml::to_string(&Config::default()).unwrap();
+        let mut table = String::new();
+        for line in shown.lines() {
+            if let Some(name) = line.strip_prefix('[') {
+                table = name.replace(']', ".");
+            } else if let Some((key, _)) = line.split_once(" = ") {
+                assert!(readme.contains(&format!("| `{table}{key}` |")), "{table}{key}");
+            }
+        }
+    }
+
     #[tokio::test]
     async fn init_writes_a_file_for_its_owner_alone_and_never_over_another() {
         let file = scratch("init");

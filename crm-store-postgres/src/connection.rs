@@ -151,6 +151,24 @@ impl PostgresOptions {
     }
 }
 
+impl From<&str> for PostgresOptions {
+    fn from(url: &str) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<String> for PostgresOptions {
+    fn from(url: String) -> Self {
+        Self::new(url)
+    }
+}
+
+impl From<&Self> for PostgresOptions {
+    fn from(options: &Self) -> Self {
+        options.clone()
+    }
+}
+
 // The URL may hold a password.
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

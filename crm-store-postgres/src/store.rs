@@ -30,12 +30,13 @@ const SLOTS: u32 = 16;
 /// A [`Store`] on PostgreSQL.
 ///
 /// ```no_run
-/// # async fn example(catalogue: crm_core::store::Catalogue) -> crm_core::Result<()> {
-/// use crm_core::store::Store;
-/// use crm_store_postgres::{PostgresOptions, PostgresStore};
+/// # async fn example() -> crm_core::Result<()> {
+/// use crm_core::Crm;
+/// use crm_store_postgres::PostgresStore;
 ///
-/// let store = PostgresStore::connect(&PostgresOptions::new("postgres://localhost/crm")).await?;
-/// store.prepare(&catalogue).await?;
+/// let store = PostgresStore::connect("postgres://crm@localhost/crm").await?;
+/// let crm = Crm::new(store).await?;
+/// # let _ = crm;
 /// # Ok(())
 /// # }
 /// ```
@@ -47,12 +48,25 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// A store on the database that the options name.
+    /// A store on a database that has been migrated: its URL, or the options with it.
     ///
     /// # Errors
     /// Those of [`Pools::connect`].
-    pub async fn connect(options: &PostgresOptions) -> Result<Self> {
-        Ok(Self::on(Pools::connect(options).await?))
+    pub async fn connect(options: impl Into<PostgresOptions>) -> Result<Self> {
+        Ok(Self::on(Pools::connect(&options.into()).await?))
+    }
+
+    /// A store on a database that is brought to the version of this build first, by the same
+    /// user, who owns it and may create roles: for one program with a database to itself. A new
+    /// database is enough. Where several users share the work, see [`PostgresOptions`] and
+    /// [`migrate`](crate::migrate).
+    ///
+    /// # Errors
+    /// Those of [`migrate`](crate::migrate) and of [`Pools::connect`].
+    pub async fn migrate_and_connect(options: impl Into<PostgresOptions>) -> Result<Self> {
+        let options = options.into();
+        crate::migrate(&options.url).await?;
+        Self::connect(options).await
     }
 
     /// A store on these connections.

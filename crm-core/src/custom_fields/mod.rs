@@ -2,6 +2,7 @@
 //! ones.
 
 mod definition;
+mod handle;
 mod values;
 
 use std::collections::HashMap;
@@ -10,6 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use chrono::{DateTime, TimeDelta, Utc};
 
 pub use definition::{CustomField, CustomFieldDraft, CustomFieldPatch, CustomType};
+pub use handle::CustomOf;
 pub use values::CustomFields;
 
 use crate::error::Result;

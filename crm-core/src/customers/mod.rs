@@ -169,6 +169,22 @@ pub struct Customer {
     pub custom_fields: CustomFields,
 }
 
+impl CustomerDraft {
+    /// An organisation of this name.
+    pub fn company(name: impl Into<String>) -> Self {
+        Self { company_name: Some(name.into()), ..Self::default() }
+    }
+
+    /// A person of this given and family name.
+    pub fn person(first_name: impl Into<String>, last_name: impl Into<String>) -> Self {
+        Self {
+            first_name: Some(first_name.into()),
+            last_name: Some(last_name.into()),
+            ..Self::default()
+        }
+    }
+}
+
 /// The service of customers.
 #[derive(Debug, Clone)]
 pub struct Customers(Records<Customer>);

@@ -6,21 +6,17 @@ use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
 use crm_core::customers::{Customer, CustomerDraft, CustomerPatch, CustomerStatus};
 use crm_core::store::Deleted;
 use crm_core::tags::TagDraft;
-use crm_core::users::UserId;
+use crm_core::users::{User, UserId};
 use crm_core::{Crm, Error, Find, ManualClock, TenantCrm, Where};
 use crm_store_memory::MemoryStore;
 
-fn somebody(crm: &Crm) -> UserId {
-    UserId::new(crm.random().uuid(crm.clock().now()))
-}
-
 async fn tenant(crm: &Crm, role: impl Into<Role>) -> TenantCrm {
     let tenant = crm.system().create_tenant("Acme").await.unwrap();
-    crm.tenant(Actor::new(tenant.id, somebody(crm)).with_role(role))
+    crm.tenant(Actor::new(tenant.id, crm.new_id()).with_role(role))
 }
 
 fn company(name: &str) -> CustomerDraft {
-    CustomerDraft { company_name: Some(name.to_owned()), ..CustomerDraft::default() }
+    CustomerDraft::company(name)
 }
 
 crate::on_both_stores! {
@@ -86,7 +82,7 @@ crate::on_both_stores! {
 
     async fn reach_decides_what_is_seen_and_what_may_be_written(crm: Crm) {
         let owner = tenant(&crm, BuiltIn::Owner).await;
-        let rep = UserId::new(crm.random().uuid(crm.clock().now()));
+        let rep: UserId = crm.new_id();
         let actor = Actor::new(owner.actor().tenant(), rep).with_role(BuiltIn::SalesRep);
         let reps = crm.tenant(actor);
         let theirs = CustomerDraft { assigned_to: Some(rep), ..company("Theirs") };
@@ -107,7 +103,7 @@ crate::on_both_stores! {
         let refused = reps.customers().delete(theirs.id, None).await.unwrap_err();
         assert!(matches!(refused, Error::Forbidden { held: None, .. }));
         let away = CustomerPatch {
-            assigned_to: UserId::new(crm.random().uuid(crm.clock().now())).into(),
+            assigned_to: crm.new_id::<User>().into(),
             ..CustomerPatch::default()
         };
         let refused = reps.customers().patch(theirs.id, None, away).await.unwrap_err();
@@ -149,11 +145,8 @@ crate::on_both_stores! {
             let custom_fields = CustomFields::from([("seats", seats.into())]);
             acme.customers().create(CustomerDraft { custom_fields, ..company(name) }).await.unwrap();
         }
-        use crm_core::OrderBy;
-        use crm_core::store::{Comparison, Filter, Kind, Path, Sort};
-        let seats = Path::custom(Customer::CUSTOM_FIELDS.index(), "seats", Kind::Int);
-        let many = Where::new(Filter::Compare(seats.clone(), Comparison::Ge, 30.into()));
-        let find = Find::from(many).sort(OrderBy::new(Sort::descending(seats)));
+        let seats = Customer::CUSTOM_FIELDS.key("seats", CustomType::Number);
+        let find = Find::from(seats.ge(30)).sort(seats.desc());
         let found = acme.customers().find(find).await.unwrap().items;
         let names: Vec<&str> = found.iter().map(|customer| customer.name.as_str()).collect();
         assert_eq!(names, ["C", "A"]);
@@ -196,7 +189,7 @@ async fn a_moved_clock_moves_what_is_new() {
         ..Default::default()
     };
     let paris = crm.system().create_tenant_with(paris).await.unwrap();
-    let paris = crm.tenant(Actor::new(paris.id, somebody(&crm)).with_role(BuiltIn::Owner));
+    let paris = crm.tenant(Actor::new(paris.id, crm.new_id()).with_role(BuiltIn::Owner));
     clock.advance(TimeDelta::hours(-1));
     paris.customers().create(company("March in Paris")).await.unwrap();
     clock.advance(TimeDelta::hours(1));

@@ -200,6 +200,11 @@ async fn a_lost_connection_is_unavailable_once_and_then_replaced() {
     let database = two_tenants().await;
     let pools = Pools::connect(&quick(database.app_url())).await.unwrap();
     pools.ping().await.unwrap();
+    // A connection goes back to its pool in the background; one that is lost on the way is not
+    // taken back.
+    while pools.app.num_idle() == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     let mut superuser = PgConnection::connect(&database.superuser_url()).await.unwrap();
     sqlx::raw_sql(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
