@@ -81,6 +81,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
         Command::Serve => {
             let config = Config::load(file.as_deref(), overrides)?;
             log_to_stderr(&config.log)?;
+            bring_up_to_date(&config.database).await?;
             serve(config, out).await?;
         }
         Command::Demo => {
@@ -163,6 +164,7 @@ fn postgres(database: &Database) -> PostgresOptions {
     let Database {
         url,
         migration_url: _,
+        migrate_on_start: _,
         pool_size,
         acquire_timeout,
         statement_timeout,
@@ -175,6 +177,29 @@ fn postgres(database: &Database) -> PostgresOptions {
     options.statement_timeout = statement_timeout.duration();
     options.allow_privileged_role = *allow_privileged_role;
     options
+}
+
+/// Migrates where that is wanted and needed. Several servers may do so at once: one does, the
+/// others wait for it.
+async fn bring_up_to_date(database: &Database) -> Result<(), Box<dyn Error>> {
+    if !database.migrate_on_start || database.kind()? == StoreKind::Memory {
+        return Ok(());
+    }
+    let url = match (&database.migration_url, &database.url) {
+        (Some(owner), _) => owner,
+        // A user who may only serve is asked no more than it can answer.
+        (None, Some(url)) => {
+            let state = crm_store_postgres::migration_state_at(url.reveal()).await;
+            if state.is_ok_and(|state| state.is_current()) {
+                return Ok(());
+            }
+            url
+        }
+        (None, None) => return Ok(()),
+    };
+    let before = crm_store_postgres::migrate(url.reveal()).await?;
+    tracing::info!(%before, "the database is as this version needs it");
+    Ok(())
 }
 
 async fn migrate(config: &Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {

@@ -17,7 +17,7 @@ mod write;
 
 pub use check::{Deviation, check, deviations};
 pub use connection::{Pools, PostgresOptions};
-pub use migrate::{MigrationState, migrate, migration_state};
+pub use migrate::{MigrationState, migrate, migration_state, migration_state_at};
 pub use roles::{APP_ROLE, SYSTEM_ROLE};
 pub use store::PostgresStore;
 

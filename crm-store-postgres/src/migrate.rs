@@ -103,6 +103,22 @@ pub async fn migration_state(connection: &mut PgConnection) -> Result<MigrationS
     state_with(connection, MIGRATIONS).await
 }
 
+/// The version of the database at a URL, asked by a user who may own it or may only become
+/// `crm_app`.
+///
+/// # Errors
+/// Only where it cannot be asked.
+pub async fn migration_state_at(url: &str) -> Result<MigrationState> {
+    let mut connection = PgConnection::connect(url).await.map_err(store_error)?;
+    let mut state = migration_state(&mut connection).await;
+    if state.is_err() {
+        run(&mut connection, format!("SET ROLE {}", roles::APP_ROLE)).await?;
+        state = migration_state(&mut connection).await;
+    }
+    let _ = connection.close().await;
+    state
+}
+
 /// The statements of all migrations.
 #[cfg(feature = "testing")]
 pub(crate) fn statements() -> impl Iterator<Item = &'static str> {

@@ -27,8 +27,10 @@ proxies = 0
 [database]
 # Name the store before the first `serve`: a PostgreSQL database, or "memory:" for a look round.
 # url = "postgres://crm_app:password@localhost/crm"
-# The role that owns the tables, for `crm-server migrate`; the same as `url` where absent.
+# The role that owns the tables, for migrating; the same as `url` where absent.
 # migration_url = "postgres://crm_owner:password@localhost/crm"
+# Whether `serve` migrates before it listens; otherwise run `crm-server migrate` yourself.
+migrate_on_start = true
 pool_size = 10
 acquire_timeout = "5s"
 statement_timeout = "30s"

@@ -73,9 +73,11 @@ pub struct Database {
     /// when the server stops. There is no default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
-    /// The same database under the role that owns the tables, for `migrate`; `url` if absent.
+    /// The same database under the role that owns the tables, for migrating; `url` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration_url: Option<SecretUrl>,
+    /// Whether `serve` brings the tables up to date before it listens; otherwise `migrate` must.
+    pub migrate_on_start: bool,
     /// The most connections at once.
     pub pool_size: u32,
     /// How long to wait for a free connection.
@@ -91,6 +93,7 @@ impl Default for Database {
         Self {
             url: None,
             migration_url: None,
+            migrate_on_start: true,
             pool_size: 10,
             acquire_timeout: Span::seconds(5),
             statement_timeout: Span::seconds(30),

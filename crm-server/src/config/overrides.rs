@@ -23,9 +23,12 @@ pub struct Overrides {
     /// Where records are kept: postgres://… or memory:
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretUrl>,
-    /// The same database under the role that owns the tables, for `migrate`
+    /// The same database under the role that owns the tables, for migrating
     #[arg(long, global = true, env = "CRM_MIGRATION_DATABASE_URL", hide_env_values = true)]
     pub migration_database_url: Option<SecretUrl>,
+    /// Bring the tables up to date before listening
+    #[arg(long, global = true, env = "CRM_MIGRATE_ON_START", num_args = 0..=1, default_missing_value = "true")]
+    pub migrate_on_start: Option<bool>,
     /// The most database connections at once
     #[arg(long, global = true, env = "CRM_DATABASE_POOL_SIZE")]
     pub database_pool_size: Option<u32>,
@@ -113,6 +116,7 @@ impl Overrides {
             database_pool_size,
             database_acquire_timeout,
             database_statement_timeout,
+            migrate_on_start,
             allow_privileged_role,
             token_algorithm,
             token_key,
@@ -159,6 +163,7 @@ impl Overrides {
         set(&mut database.pool_size, database_pool_size);
         set(&mut database.acquire_timeout, database_acquire_timeout);
         set(&mut database.statement_timeout, database_statement_timeout);
+        set(&mut database.migrate_on_start, migrate_on_start);
         set(&mut database.allow_privileged_role, allow_privileged_role);
         set(&mut tokens.algorithm, token_algorithm);
         set(&mut tokens.key, token_key.map(Some));

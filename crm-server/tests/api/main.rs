@@ -8,6 +8,8 @@ mod support;
 #[cfg(test)]
 mod auth;
 #[cfg(test)]
+mod away;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod customers;

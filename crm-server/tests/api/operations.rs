@@ -32,7 +32,7 @@ async fn migrating_makes_a_database_that_can_be_served_and_doing_it_again_change
     let flags = ["--database-url", &app, "--migration-database-url", &owner, "--log-level", "off"];
     let key = generate_key(Algorithm::EdDsa).unwrap();
     let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
-    let serve = [&flags[..], &signing, &["serve"]].concat();
+    let serve = [&flags[..], &signing, &["--migrate-on-start", "false", "serve"]].concat();
     let error = command(&serve).await.unwrap_err();
     assert!(error.contains("migrat"), "{error}");
 
@@ -45,6 +45,37 @@ async fn migrating_makes_a_database_that_can_be_served_and_doing_it_again_change
     let server = TestServer::over(Arc::new(store)).await;
     server.owner("acme").await.get("/api/v1/auth/profile").await.is(200);
     server.stop().await;
+}
+
+#[tokio::test]
+async fn the_first_start_is_one_command_with_the_owners_url_alone() {
+    let database = TestDatabase::empty().await.unwrap();
+    let owner = database.owner_url();
+    // A port that is taken ends the start when all that comes before it has been done.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
+    let key = generate_key(Algorithm::EdDsa).unwrap();
+    let flags = ["--database-url", &owner, "--log-level", "off"];
+    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
+    let serve = [&flags[..], &signing, &["--bind", &taken, "serve"]].concat();
+    for _ in 0..2 {
+        let error = command(&serve).await.unwrap_err();
+        assert!(error.contains("bind"), "{error}");
+    }
+    let migrated = command(&[&flags[..], &["migrate"]].concat()).await.unwrap();
+    assert!(migrated.contains("is at version"), "{migrated}");
+}
+
+#[tokio::test]
+async fn a_role_that_row_security_does_not_bind_is_refused_unless_told_on_purpose() {
+    let database = TestDatabase::migrated().await.unwrap();
+    let superuser = database.superuser_url();
+    let mut options = PostgresOptions::new(superuser);
+    options.app_role = None;
+    let error = PostgresStore::connect(&options).await.unwrap_err().to_string();
+    assert!(error.contains("row security"), "{error}");
+    options.allow_privileged_role = true;
+    PostgresStore::connect(&options).await.unwrap();
 }
 
 #[tokio::test]
