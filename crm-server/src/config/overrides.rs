@@ -45,7 +45,13 @@ pub struct Overrides {
     #[arg(long, global = true, env = "CRM_TOKEN_ALGORITHM")]
     pub token_algorithm: Option<Algorithm>,
     /// Private key that signs access tokens, as PKCS#8 PEM
-    #[arg(long, global = true, env = "CRM_TOKEN_KEY", hide_env_values = true)]
+    #[arg(
+        long,
+        global = true,
+        env = "CRM_TOKEN_KEY",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
     pub token_key: Option<Secret>,
     /// File that holds that key
     #[arg(long, global = true, env = "CRM_TOKEN_KEY_FILE")]

@@ -34,7 +34,7 @@ async fn migrating_makes_a_database_that_can_be_served_and_doing_it_again_change
     let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
     let serve = [&flags[..], &signing, &["--migrate-on-start", "false", "serve"]].concat();
     let error = command(&serve).await.unwrap_err();
-    assert!(error.contains("migrat"), "{error}");
+    assert!(error.contains("has it been migrated?"), "{error}");
 
     let migrate = [&flags[..], &["migrate"]].concat();
     let first = command(&migrate).await.unwrap();
