@@ -18,8 +18,8 @@ use crate::entity::{Draft, Entity, Find, Patch, Where};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::store::{
-    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Page, Path, Query, Record, Value, Window,
-    system,
+    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Page, Path, Query, Record, Schema, Value,
+    Window, system,
 };
 
 /// How often a change is tried again when somebody else was faster.
@@ -100,8 +100,9 @@ impl<E: Rules> Records<E> {
     /// The same for a question in the language of the store.
     ///
     /// # Errors
-    /// As [`Records::find`].
+    /// As [`Records::find`]; [`Error::Internal`] where it asks for another type.
     pub async fn select(&self, query: Query) -> Result<Page<E>> {
+        Self::require_own(query.schema())?;
         let query = self.with_deleted(query)?;
         let page = self.within.query(&Self::permission("read"), query).await?;
         page.try_map(|record| E::from_values(record.into_values()))
@@ -123,8 +124,9 @@ impl<E: Rules> Records<E> {
     /// Figures over the records. Needs `read`; over deleted ones, `delete` too.
     ///
     /// # Errors
-    /// As [`Records::find`].
+    /// As [`Records::find`]; [`Error::Internal`] where they are over another type.
     pub async fn aggregate(&self, aggregate: Aggregate) -> Result<Vec<Group>> {
+        Self::require_own(aggregate.schema())?;
         let aggregate = match aggregate.get_deleted() {
             Deleted::Exclude => aggregate,
             _ => aggregate.filter(self.deleted_filter()?)?,
@@ -333,6 +335,15 @@ impl<E: Rules> Records<E> {
             Reach::All
         };
         Err(Error::Forbidden { permission: permission.clone(), held: Some(reach), needed })
+    }
+
+    // The permission asked for is the one on these records: it says nothing of others.
+    fn require_own(schema: &Schema) -> Result<()> {
+        if *schema == **E::schema() {
+            return Ok(());
+        }
+        let own = E::ENTITY;
+        Err(Error::internal(format!("the service of {own} was asked for {schema}")))
     }
 
     fn with_deleted(&self, query: Query) -> Result<Query> {

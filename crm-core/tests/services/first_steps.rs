@@ -168,6 +168,20 @@ crate::on_both_stores! {
         assert!(matches!(refused, Err(Error::Forbidden { .. })), "{refused:?}");
     }
 
+    async fn a_service_answers_for_its_own_records_only(crm: Crm) {
+        use crm_core::Entity;
+        use crm_core::store::{Aggregate, Query};
+        let owner = tenant(&crm, BuiltIn::Owner).await;
+        owner.customers().create(company("Acme")).await.unwrap();
+        let grants = Grants::default().with(Permission::of("tags", "read"), Reach::All);
+        let actor = Actor::new(owner.actor().tenant(), crm.new_id()).with_grants(&grants);
+        let tags = crm.tenant(actor).tags();
+        let figures = tags.aggregate(Aggregate::count(Customer::schema().clone())).await;
+        assert!(matches!(figures, Err(Error::Internal(_))), "{figures:?}");
+        let records = tags.select(Query::new(Customer::schema().clone())).await;
+        assert!(matches!(records, Err(Error::Internal(_))), "{records:?}");
+    }
+
     async fn an_own_role_holds_what_it_was_given(crm: Crm) {
         let grants = Grants::default()
             .with(Permission::of("customers", "read"), Reach::All)
