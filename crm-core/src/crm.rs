@@ -271,7 +271,7 @@ impl TenantCrm {
 
     /// The definitions of the tenant's own fields.
     pub fn custom_fields(&self) -> CustomFieldDefinitions {
-        CustomFieldDefinitions::new(self.clone())
+        self.records()
     }
 
     /// Records of any type that has rules, a host's own ones among them.

@@ -241,6 +241,10 @@ impl Rules for CustomField {
         }
         faults.into_result()
     }
+
+    fn forget(within: &TenantCrm) {
+        within.crm().definitions().forget(within.actor().tenant());
+    }
 }
 
 impl CustomField {

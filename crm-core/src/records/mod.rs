@@ -64,6 +64,12 @@ pub trait Rules: Entity {
     /// Cleans the values, sets those that the library computes, and refuses what cannot be; all
     /// faults at once. `before` is the entity as stored, none where it is being created.
     async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()>;
+
+    /// Forgets what is remembered of records of this type, now that one was written, or may have
+    /// been. Nothing is remembered unless a type says so.
+    fn forget(within: &TenantCrm) {
+        let _ = within;
+    }
 }
 
 /// The records of one type within a tenant, as far as an actor's permissions reach.
@@ -183,7 +189,7 @@ impl<E: Rules> Records<E> {
         entity.check(None, &self.within).await?;
         self.require_reach(&permission, reach, &entity).await?;
         unit.insert(entity.clone())?;
-        unit.commit(&self.within).await?;
+        self.commit(unit).await?;
         as_stored(entity)
     }
 
@@ -292,14 +298,20 @@ impl<E: Rules> Records<E> {
             after.set_system(system);
             self.require_reach(permission, reach, &after).await?;
             unit.update(before, after.clone(), action)?;
-            match unit.commit(&self.within).await {
-                Ok(_) => return as_stored(after),
+            match self.commit(unit).await {
+                Ok(()) => return as_stored(after),
                 Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => {
                     attempt += 1
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    async fn commit(&self, unit: Unit) -> Result<()> {
+        let done = unit.commit(&self.within).await;
+        E::forget(&self.within);
+        done.map(drop)
     }
 
     /// That a reach contains an entity; where it does not, says which one would.

@@ -2,7 +2,7 @@
 
 use crm_core::access::{Actor, BuiltIn};
 use crm_core::custom_fields::{
-    CustomFieldDraft, CustomFieldPatch, CustomFields, CustomType, MOST_PER_TYPE,
+    CustomField, CustomFieldDraft, CustomFieldPatch, CustomFields, CustomType, MOST_PER_TYPE,
 };
 use crm_core::customers::{Customer, CustomerDraft, CustomerPatch};
 use crm_core::users::UserId;
@@ -109,6 +109,20 @@ crate::on_both_stores! {
             json.insert("price".into(), "13".into());
         });
         assert_eq!(faults(refused.await), [("customFields.price".to_owned(), "UNKNOWN_FIELD")]);
+    }
+
+    async fn a_definition_counts_at_once_whichever_way_it_is_written(crm: Crm) {
+        let acme = acme(&crm).await;
+        let values = || CustomFields::from([("region", "EMEA".into())]);
+        assert_eq!(
+            faults(customer(&acme, values()).await),
+            [("customFields.region".to_owned(), "UNKNOWN_FIELD")]
+        );
+        let region = field("region", CustomType::Text);
+        let region = acme.records::<CustomField>().create(region).await.unwrap();
+        customer(&acme, values()).await.unwrap();
+        acme.records::<CustomField>().delete(region.id, None).await.unwrap();
+        assert!(customer(&acme, values()).await.is_err());
     }
 
     async fn definitions_that_are_brought_back_count_too(crm: Crm) {

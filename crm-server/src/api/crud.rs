@@ -7,7 +7,6 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use crm_core::custom_fields::CustomFieldDefinitions;
 use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
 use crm_core::store::{Deleted, Page, Query};
 use crm_core::{Entity, Error, Id, Records, Result, Rules, TenantCrm};
@@ -126,7 +125,6 @@ macro_rules! services {
 
 services! {
     [E] Records<E>: E, |records| records;
-    [] CustomFieldDefinitions: crm_core::custom_fields::CustomField, CustomFieldDefinitions::records;
 }
 
 /// The controller of a record type.
