@@ -7,18 +7,19 @@ use chrono::TimeDelta;
 use crate::access::{Actor, scoping};
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
-use crate::custom_fields::{CustomFieldDefinitions, Definitions};
+use crate::custom_fields::{CustomField, CustomFieldDefinitions};
 use crate::customers::Customers;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::id::{Id, Random, SystemRandom};
+use crate::lately::Lately;
 use crate::ports::PasswordHasher;
 use crate::records::{Records, Rules};
 use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
 };
 use crate::tags::Tags;
-use crate::tenants::{System, TenantCache};
+use crate::tenants::{System, Tenant};
 
 /// A CRM over a store. Cheap to clone; share one per program.
 #[derive(Debug, Clone)]
@@ -33,8 +34,8 @@ struct Inner {
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
     session_lifetimes: (TimeDelta, TimeDelta),
-    definitions: Definitions,
-    tenants: TenantCache,
+    definitions: Lately<[CustomField]>,
+    tenants: Lately<Tenant>,
 }
 
 /// Every record type of the product, in the order in which tables are made.
@@ -47,14 +48,14 @@ pub fn catalogue() -> Result<Catalogue> {
 
 fn product_schemas() -> Vec<Arc<Schema>> {
     [
-        crate::tenants::Tenant::schema(),
+        Tenant::schema(),
         crate::users::User::schema(),
         crate::users::Member::schema(),
         crate::auth::Session::schema(),
         crate::auth::RefreshToken::schema(),
         crate::auth::AccessChange::schema(),
         crate::tags::Tag::schema(),
-        crate::custom_fields::CustomField::schema(),
+        CustomField::schema(),
         crate::customers::Customer::schema(),
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
@@ -138,8 +139,8 @@ impl CrmBuilder {
             hasher: self.hasher,
             keeps_users: self.keeps_users,
             session_lifetimes: self.session_lifetimes,
-            definitions: Definitions::default(),
-            tenants: TenantCache::default(),
+            definitions: Lately::default(),
+            tenants: Lately::default(),
         })))
     }
 }
@@ -224,11 +225,11 @@ impl Crm {
         self.0.keeps_users
     }
 
-    pub(crate) fn definitions(&self) -> &Definitions {
+    pub(crate) fn definitions(&self) -> &Lately<[CustomField]> {
         &self.0.definitions
     }
 
-    pub(crate) fn tenants(&self) -> &TenantCache {
+    pub(crate) fn tenants(&self) -> &Lately<Tenant> {
         &self.0.tenants
     }
 

@@ -96,6 +96,7 @@ mod error;
 pub mod events;
 mod id;
 pub mod language;
+mod lately;
 mod near;
 pub mod ports;
 mod records;

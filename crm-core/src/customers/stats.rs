@@ -64,7 +64,7 @@ impl Customers {
 
     async fn month_began(&self) -> Result<chrono::DateTime<Utc>> {
         let crm = self.within().crm();
-        let tenant = crm.tenants().get(crm, self.within().actor().tenant()).await?;
+        let tenant = crate::tenants::lately(crm, self.within().actor().tenant()).await?;
         let zone = tenant.zone().tz();
         let today = crm.clock().now().with_timezone(&zone).date_naive();
         let first = NaiveDate::from_ymd_opt(today.year(), today.month(), 1).unwrap_or(today);

@@ -2,10 +2,9 @@
 
 mod system;
 
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 pub use system::System;
 
@@ -97,37 +96,15 @@ impl Tenant {
     }
 }
 
-/// How long a tenant's settings are remembered. Another instance's change is seen after that.
-const REMEMBERED: TimeDelta = TimeDelta::seconds(2);
-/// How many tenants are remembered at once.
-const MOST: usize = 10_000;
-
-/// Tenants that were read lately: settings are asked for far more often than they change.
-#[derive(Debug, Default)]
-pub(crate) struct TenantCache(RwLock<Known>);
-
-type Known = HashMap<TenantId, (DateTime<Utc>, Arc<Tenant>)>;
-
-impl TenantCache {
-    /// The tenant.
-    pub(crate) async fn get(&self, crm: &Crm, id: TenantId) -> Result<Arc<Tenant>> {
-        let now = crm.clock().now();
-        if let Some((read, tenant)) = self.0.read().unwrap_or_else(PoisonError::into_inner).get(&id)
-            && (now - *read).abs() < REMEMBERED
-        {
-            return Ok(Arc::clone(tenant));
+/// The tenant, as it was a moment ago: settings are asked for far more often than they change.
+pub(crate) async fn lately(crm: &Crm, id: TenantId) -> Result<Arc<Tenant>> {
+    match crm.tenants().get(id, crm.clock().now()) {
+        Ok(tenant) => Ok(tenant),
+        Err(reading) => {
+            let tenant = Arc::new(load(crm, id).await?);
+            crm.tenants().put(id, reading, Arc::clone(&tenant));
+            Ok(tenant)
         }
-        let tenant = Arc::new(load(crm, id).await?);
-        let mut known = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if known.len() >= MOST {
-            known.clear();
-        }
-        known.insert(id, (now, Arc::clone(&tenant)));
-        Ok(tenant)
-    }
-
-    fn forget(&self, id: TenantId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&id);
     }
 }
 
