@@ -200,6 +200,12 @@ impl Error {
         Self::NotFound { kind: kind.into(), id: id.to_string() }
     }
 
+    /// Others keep changing the record; whoever expected no version of it may try again.
+    pub fn busy(kind: &str, id: impl fmt::Display) -> Self {
+        let message = format!("{kind} {id} is being changed by others, try again");
+        Self::Conflict { code: "BUSY", field: None, message }
+    }
+
     /// A fault of the library or its backend.
     pub fn internal(message: impl fmt::Display) -> Self {
         Self::Internal(message.to_string())

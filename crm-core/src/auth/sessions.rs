@@ -9,7 +9,7 @@ use crate::access::Origin;
 use crate::entity::{Find, Where};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::records::Unit;
+use crate::records::{ATTEMPTS, Unit};
 use crate::store::{Filter, Path, Value, system};
 use crate::tenants::TenantId;
 use crate::users::UserId;
@@ -162,7 +162,7 @@ impl Auth {
     /// # Errors
     /// [`Error::NotFound`] where there is none.
     pub async fn end(&self, id: Id<Session>) -> Result<()> {
-        for _ in 0..5 {
+        for _ in 0..ATTEMPTS {
             let session = self.session(id).await?;
             if session.ended_at.is_some() {
                 return Ok(());
@@ -178,11 +178,7 @@ impl Auth {
                 Err(error) => return Err(error),
             }
         }
-        Err(Error::Conflict {
-            code: "BUSY",
-            field: None,
-            message: "the session is being changed by others, try again".to_owned(),
-        })
+        Err(Error::busy(Session::ENTITY, id))
     }
 
     /// Whether a session is still good: neither ended nor expired.

@@ -198,7 +198,8 @@ impl<E: Rules> Records<E> {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`];
-    /// [`Error::Stale`] where the record is not at the version expected.
+    /// [`Error::Stale`] where the record is not at the version expected. Where none was, a
+    /// conflict with code `BUSY` once others were faster too often.
     pub async fn replace(&self, id: Id<E>, expected: Option<i64>, draft: E::Draft) -> Result<E> {
         self.change(id, expected, |entity| draft.clone().replace(entity)).await
     }
@@ -300,8 +301,11 @@ impl<E: Rules> Records<E> {
             unit.update(before, after.clone(), action)?;
             match self.commit(unit).await {
                 Ok(()) => return as_stored(after),
-                Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => {
-                    attempt += 1
+                Err(Error::Stale { .. }) if expected.is_none() => {
+                    if attempt == ATTEMPTS {
+                        return Err(Error::busy(E::ENTITY, id));
+                    }
+                    attempt += 1;
                 }
                 Err(error) => return Err(error),
             }

@@ -53,7 +53,8 @@ impl System {
     /// Lets nobody work in a tenant until it is resumed. Suspending it twice changes nothing.
     ///
     /// # Errors
-    /// [`Error::NotFound`] where there is none; [`Error::Stale`] where others keep changing it.
+    /// [`Error::NotFound`] where there is none; a conflict with code `BUSY` where others keep
+    /// changing it.
     pub async fn suspend(&self, id: TenantId) -> Result<Tenant> {
         self.set_status(id, TenantStatus::Suspended).await
     }
@@ -83,6 +84,7 @@ impl System {
                     return Ok(after);
                 }
                 Err(Error::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(Error::Stale { .. }) => return Err(Error::busy(Tenant::ENTITY, id)),
                 Err(error) => return Err(error),
             }
         }

@@ -1,13 +1,17 @@
 //! The services, by way of the library's own interface, on both stores.
 
+use async_trait::async_trait;
 use chrono::TimeDelta;
 use crm_core::access::{Actor, BuiltIn, Grants, Permission, Reach, Role};
 use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
 use crm_core::customers::{Customer, CustomerDraft, CustomerPatch, CustomerStatus};
-use crm_core::store::Deleted;
+use crm_core::store::{
+    Aggregate, Batch, Catalogue, Commit, Deleted, Group, Operation, Page, Query, Record, Scoped,
+    Store,
+};
 use crm_core::tags::TagDraft;
 use crm_core::users::{User, UserId};
-use crm_core::{Crm, Error, Find, ManualClock, TenantCrm, Where};
+use crm_core::{Crm, Error, Find, ManualClock, Rejection, Result, TenantCrm, Where};
 use crm_store_memory::MemoryStore;
 
 async fn tenant(crm: &Crm, role: impl Into<Role>) -> TenantCrm {
@@ -170,7 +174,6 @@ crate::on_both_stores! {
 
     async fn a_service_answers_for_its_own_records_only(crm: Crm) {
         use crm_core::Entity;
-        use crm_core::store::{Aggregate, Query};
         let owner = tenant(&crm, BuiltIn::Owner).await;
         owner.customers().create(company("Acme")).await.unwrap();
         let grants = Grants::default().with(Permission::of("tags", "read"), Reach::All);
@@ -210,4 +213,45 @@ async fn a_moved_clock_moves_what_is_new() {
     paris.customers().create(company("April in Paris")).await.unwrap();
     let stats = paris.customers().stats(Where::all()).await.unwrap();
     assert_eq!((stats.total, stats.new_this_month), (2, 1));
+}
+
+/// A store where somebody else is always faster to change what is there.
+#[derive(Debug)]
+struct Contended(MemoryStore);
+
+#[async_trait]
+impl Store for Contended {
+    async fn prepare(&self, catalogue: &Catalogue) -> Result<()> {
+        self.0.prepare(catalogue).await
+    }
+
+    async fn query(&self, query: &Scoped<Query>) -> Result<Page<Record>> {
+        self.0.query(query).await
+    }
+
+    async fn aggregate(&self, aggregate: &Scoped<Aggregate>) -> Result<Vec<Group>> {
+        self.0.aggregate(aggregate).await
+    }
+
+    async fn commit(&self, batch: &Scoped<Batch>) -> Result<Commit> {
+        let operations = batch.request().operations();
+        match operations.iter().position(|o| matches!(o, Operation::Update { .. })) {
+            Some(operation) => Err(Error::Rejected { operation, reason: Rejection::Stale }),
+            None => self.0.commit(batch).await,
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_expected_no_version_is_not_told_of_a_stale_one() {
+    let crm = Crm::builder(Contended(MemoryStore::new())).build().await.unwrap();
+    let acme = tenant(&crm, BuiltIn::Owner).await;
+    let created = acme.customers().create(company("Acme")).await.unwrap();
+    let pause = CustomerPatch { status: Some(CustomerStatus::Paused), ..CustomerPatch::default() };
+    let busy = acme.customers().patch(created.id, None, pause.clone()).await;
+    assert!(matches!(busy, Err(Error::Conflict { code: "BUSY", .. })), "{busy:?}");
+    let stale = acme.customers().patch(created.id, Some(1), pause).await;
+    assert!(matches!(stale, Err(Error::Stale { expected: 1, .. })), "{stale:?}");
+    let busy = crm.system().suspend(acme.actor().tenant()).await;
+    assert!(matches!(busy, Err(Error::Conflict { code: "BUSY", .. })), "{busy:?}");
 }
