@@ -23,9 +23,13 @@ mod cluster;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crm_core::store::{FieldIndex, Page, Query, Record, Schema, Scope};
+use crm_core::tenants::TenantId;
 use crm_core::{Error, Result};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
+use sqlx::postgres::PgRow;
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use url::Url;
+use uuid::Uuid;
 
 /// The role that owns the databases: may create roles, is no superuser.
 const OWNER: &str = "crm_test_owner";
@@ -34,6 +38,47 @@ const LOGIN: &str = "crm_test_login";
 const PASSWORD: &str = "crm_test";
 // Any number will do, as long as nobody else takes it.
 const SET_UP_LOCK: i64 = 0x0063_726d_7465_7374;
+
+/// What the column of search terms holds for a folded text, for whoever fills tables without the
+/// store.
+pub fn search_terms(tenant: Option<TenantId>, folded: &str) -> Vec<i32> {
+    crate::rows::search_terms(tenant, folded)
+}
+
+/// The same for an element of a list of identifiers.
+pub fn element_term(
+    schema: &Schema,
+    tenant: Option<TenantId>,
+    field: FieldIndex,
+    id: Uuid,
+) -> i32 {
+    crate::rows::element_term(schema, tenant, field, id)
+}
+
+/// The rows that answer a tenant's query, to measure what it costs to read them.
+#[derive(Debug)]
+pub struct Rows(Scope, Vec<PgRow>);
+
+impl Rows {
+    /// Asks for them.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    pub async fn ask(pool: &PgPool, tenant: TenantId, query: &Query) -> Result<Self> {
+        let scope = Scope::Tenant(tenant);
+        let (statement, binds) = crate::read::query::render(scope, query);
+        let rows = crate::run::fetch(pool, statement.render(), binds).await;
+        Ok(Self(scope, rows.map_err(Error::internal)?))
+    }
+
+    /// The records that they hold.
+    ///
+    /// # Errors
+    /// Where the query is another one.
+    pub fn decode(&self, query: &Query) -> Result<Page<Record>> {
+        crate::read::query::read(self.0, query, &self.1)
+    }
+}
 
 /// A database of its own, dropped with the value.
 #[derive(Debug)]

@@ -1,0 +1,191 @@
+//! The same work by the library, by hand and, where it is to be far better, as PostgreSQL is asked
+//! where nobody has thought about it.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crm_core::customers::{Customer, CustomerPatch, CustomerStatus};
+use crm_core::store::{Aggregate, GroupBy, Measure};
+use crm_core::{Change, Entity, Find};
+
+use crate::Result;
+use crate::by_hand::{ByHand, naive};
+use crate::compare::{Operation, Pair};
+use crate::database::{Database, Tenant};
+use crate::sample::draft;
+
+/// What customers are searched for: a part of a name that one in some 160 has.
+pub const SOUGHT: &str = "antonvanso";
+
+// Numbers that tell what was written by the benchmark from what was generated.
+static NEXT: AtomicUsize = AtomicUsize::new(1_000_000);
+
+fn next() -> usize {
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// What is measured against statements written by hand, in a tenant.
+pub fn against_by_hand<'a>(database: &Database, tenant: &'a Tenant) -> Vec<Pair<'a>> {
+    let customers = tenant.within.customers();
+    let actor = tenant.within.actor().user().uuid();
+    let by_hand = ByHand::new(database.by_hand.clone(), tenant.id.uuid(), actor);
+    let some = move |n: usize| tenant.some[n % tenant.some.len()];
+    vec![
+        Pair {
+            name: "get",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |n| {
+                    let customers = customers.clone();
+                    async move { done(customers.get(some(n)).await?) }
+                })
+            },
+            other: {
+                let by_hand = by_hand.clone();
+                Operation::new(move |n| {
+                    let by_hand = by_hand.clone();
+                    async move { done(by_hand.get(some(n).uuid()).await?) }
+                })
+            },
+        },
+        Pair {
+            name: "list of 20",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    async move { done(customers.find(Find::all()).await?) }
+                })
+            },
+            other: {
+                let by_hand = by_hand.clone();
+                Operation::new(move |_| {
+                    let by_hand = by_hand.clone();
+                    async move { done(by_hand.list().await?) }
+                })
+            },
+        },
+        Pair {
+            name: "filtered list",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    let filter = Customer::STATUS
+                        .eq(CustomerStatus::Paused)
+                        .and(Customer::COUNTRY.eq("FR".to_owned()));
+                    async move { done(customers.find(filter).await?) }
+                })
+            },
+            other: {
+                let by_hand = by_hand.clone();
+                Operation::new(move |_| {
+                    let by_hand = by_hand.clone();
+                    async move { done(by_hand.filtered("paused", "FR").await?) }
+                })
+            },
+        },
+        Pair {
+            name: "insert",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    async move { done(customers.create(draft(next())).await?) }
+                })
+            },
+            other: {
+                let by_hand = by_hand.clone();
+                Operation::new(move |_| {
+                    let by_hand = by_hand.clone();
+                    async move { done(by_hand.create(draft(next())).await?) }
+                })
+            },
+        },
+        Pair {
+            name: "update",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |n| {
+                    let customers = customers.clone();
+                    let patch = CustomerPatch {
+                        notes: Change::Set(format!("Called again, {}.", next())),
+                        ..CustomerPatch::default()
+                    };
+                    async move { done(customers.patch(some(n), None, patch).await?) }
+                })
+            },
+            other: {
+                let by_hand = by_hand.clone();
+                Operation::new(move |n| {
+                    let by_hand = by_hand.clone();
+                    let notes = format!("Called again, {}.", next());
+                    async move { done(by_hand.update(some(n).uuid(), &notes).await?) }
+                })
+            },
+        },
+        Pair {
+            name: "aggregate",
+            library: {
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    async move { done(customers.aggregate(figures()?).await?) }
+                })
+            },
+            other: Operation::new(move |_| {
+                let by_hand = by_hand.clone();
+                async move { done(by_hand.figures().await?) }
+            }),
+        },
+    ]
+}
+
+/// What is measured against naive statements, in a tenant.
+pub fn against_naive<'a>(database: &Database, tenant: &'a Tenant) -> Vec<Pair<'a>> {
+    let customers = tenant.within.customers();
+    let (id, plain) = (tenant.id.uuid(), database.plain.clone());
+    vec![
+        Pair {
+            name: "list of 20 and total",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    async move { done(customers.find(Find::all().counted()).await?) }
+                })
+            },
+            other: {
+                let plain = plain.clone();
+                Operation::new(move |_| {
+                    let plain = plain.clone();
+                    async move { done(naive::list(&plain, id).await?) }
+                })
+            },
+        },
+        Pair {
+            name: "search and total",
+            library: Operation::new(move |_| {
+                let customers = customers.clone();
+                async move { done(customers.find(Find::all().search(SOUGHT).counted()).await?) }
+            }),
+            other: Operation::new(move |_| {
+                let plain = plain.clone();
+                async move { done(naive::search(&plain, id, SOUGHT).await?) }
+            }),
+        },
+    ]
+}
+
+/// By status, how many customers there are and what they turn over.
+///
+/// # Errors
+/// Never; the question makes sense.
+pub fn figures() -> Result<Aggregate> {
+    Ok(Aggregate::count(Customer::schema().clone())
+        .group_by(vec![GroupBy::Value(Customer::STATUS.path())])?
+        .measures(vec![Measure::Count, Measure::Sum(Customer::ANNUAL_REVENUE.path())])?)
+}
+
+fn done<T>(answer: T) -> Result<()> {
+    std::hint::black_box(answer);
+    Ok(())
+}
