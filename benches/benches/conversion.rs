@@ -21,9 +21,8 @@ fn main() -> crm_benches::Result<()> {
     let record = customer.clone().into_record(Some(tenant.id))?;
     let schema = Customer::schema();
 
-    let mut criterion = Criterion::default()
-        .measurement_time(Duration::from_secs(2))
-        .configure_from_args();
+    let mut criterion =
+        Criterion::default().measurement_time(Duration::from_secs(2)).configure_from_args();
     let mut group = criterion.benchmark_group("conversion");
     group.bench_function("clone a customer", |bencher| bencher.iter(|| customer.clone()));
     group.bench_function("clone a record", |bencher| bencher.iter(|| record.clone()));

@@ -125,7 +125,8 @@ mod tests {
 
     #[test]
     fn the_median_is_the_one_in_the_middle() {
-        let of = |millis: &[u64]| median(millis.iter().copied().map(Duration::from_millis).collect());
+        let of =
+            |millis: &[u64]| median(millis.iter().copied().map(Duration::from_millis).collect());
         assert_eq!(of(&[9, 1, 2]), Duration::from_millis(2));
         assert_eq!(of(&[]), Duration::ZERO);
     }

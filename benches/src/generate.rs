@@ -24,6 +24,8 @@ const MANY: usize = 20_000;
 const SAMPLE: i64 = 5;
 
 type Tags = Vec<Id<Tag>>;
+/// A kind of pieces: its name, how many there are, and each by its number.
+type Pieces<'a> = (&'a str, usize, &'a dyn Fn(usize) -> String);
 
 /// Generates so many customers into each of these empty tenants, with these ten tags.
 ///
@@ -100,7 +102,7 @@ async fn pieces(connection: &mut PgConnection, tenant: TenantId, tags: &Tags) ->
     let people = |n: usize| format!("{} {}", given(n / 400), word(n % 400));
     // Each half of an address or a number ends, or begins, with what the other one shares.
     let local = |n: usize| format!("{}.{}@at", given(n / 400), word(n % 400)).to_lowercase();
-    let halves: [(&str, usize, &dyn Fn(usize) -> String); 8] = [
+    let kinds: [Pieces<'_>; 8] = [
         ("word", 400, &word),
         ("form", FORMS.len(), &|n| FORMS[n].to_owned()),
         ("person", 40_000, &people),
@@ -110,7 +112,7 @@ async fn pieces(connection: &mut PgConnection, tenant: TenantId, tags: &Tags) ->
         ("line", 1_000, &|n| format!("+4930{n:03}55")),
         ("extension", 1_000, &|n| format!("55{n:03}")),
     ];
-    for (kind, count, piece) in halves {
+    for (kind, count, piece) in kinds {
         let pieces: Vec<String> = (0..count).map(piece).collect();
         let terms: Vec<String> = pieces
             .iter()

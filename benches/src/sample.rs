@@ -35,8 +35,8 @@ pub const INDUSTRIES: [&str; 10] = [
 pub const FORMS: [&str; 6] = ["Ltd", "GmbH", "Inc", "Partners", "Group", "Works"];
 
 const HEADS: [&str; 20] = [
-    "Bra", "Cor", "Dun", "El", "Far", "Gri", "Hol", "Ing", "Jor", "Kes", "Lor", "Mar", "Nor",
-    "Os", "Pel", "Quin", "Ros", "Stan", "Tor", "Wil",
+    "Bra", "Cor", "Dun", "El", "Far", "Gri", "Hol", "Ing", "Jor", "Kes", "Lor", "Mar", "Nor", "Os",
+    "Pel", "Quin", "Ros", "Stan", "Tor", "Wil",
 ];
 const MIDDLES: [&str; 5] = ["ber", "den", "lo", "mi", "van"];
 const TAILS: [&str; 4] = ["field", "ley", "son", "worth"];

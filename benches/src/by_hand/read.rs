@@ -121,8 +121,7 @@ impl ByHand {
     /// # Errors
     /// Where the database refuses.
     pub async fn figures(&self) -> Result<Vec<Figures>> {
-        let rows =
-            sqlx::query(FIGURES).bind(self.tenant.to_string()).fetch_all(&self.pool).await?;
+        let rows = sqlx::query(FIGURES).bind(self.tenant.to_string()).fetch_all(&self.pool).await?;
         let each = rows.iter().map(|row| Ok((row.try_get(0)?, row.try_get(1)?, row.try_get(2)?)));
         Ok(each.collect::<sqlx::Result<_>>()?)
     }

@@ -46,12 +46,7 @@ pub fn search_terms(tenant: Option<TenantId>, folded: &str) -> Vec<i32> {
 }
 
 /// The same for an element of a list of identifiers.
-pub fn element_term(
-    schema: &Schema,
-    tenant: Option<TenantId>,
-    field: FieldIndex,
-    id: Uuid,
-) -> i32 {
+pub fn element_term(schema: &Schema, tenant: Option<TenantId>, field: FieldIndex, id: Uuid) -> i32 {
     crate::rows::element_term(schema, tenant, field, id)
 }
 

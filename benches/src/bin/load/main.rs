@@ -119,9 +119,8 @@ async fn run(cli: &Cli) -> Result<()> {
         let (mut of_server, mut of_bare, mut of_pgbench) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..2 {
             let requests = request("/api/v1/customers", true);
-            of_server.push(
-                put_under_load(server.address, cli.connections, lasting, &requests).await?,
-            );
+            of_server
+                .push(put_under_load(server.address, cli.connections, lasting, &requests).await?);
             if !path.starts_with("?search") && path != "?" {
                 let requests = request("/customers", false);
                 of_bare
@@ -192,8 +191,7 @@ async fn people(server: &Subject) -> Result<(TenantId, Vec<String>)> {
     let mut tokens = Vec::new();
     for _ in 0..4 {
         let sign_in = serde_json::json!({"email": EMAIL, "password": PASSWORD}).to_string();
-        let answer =
-            connection.send(&Request::post("/api/v1/auth/login", None, &sign_in)).await?;
+        let answer = connection.send(&Request::post("/api/v1/auth/login", None, &sign_in)).await?;
         let body: Value = serde_json::from_slice(&answer.body)?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
         tokens.push(text("/data/accessToken").ok_or("signing in gave no token")?.to_owned());
