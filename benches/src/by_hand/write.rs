@@ -52,6 +52,8 @@ n AS (
 SELECT (SELECT count(*) FROM c) + (SELECT count(*) FROM a) + (SELECT count(*) FROM e)
     + (SELECT count(*) FROM n)";
 
+// The rows of `a` and `e` are asked for first, and with them the setting, before row security looks
+// at the row to change.
 const UPDATE: &str = "
 WITH s AS MATERIALIZED (SELECT set_config('app.tenant', $1::text, true)::uuid AS t),
 l AS MATERIALIZED (
@@ -61,7 +63,7 @@ l AS MATERIALIZED (
         LIMIT 1 FOR NO KEY UPDATE) r),
 c AS (
     UPDATE customers c SET version = c.version + 1, updated_at = $4::timestamptz, notes = $5::text
-    FROM l WHERE c.tenant_id = l.t AND c.id = l.id RETURNING 1),
+    WHERE c.tenant_id = (SELECT l.t FROM l) AND c.id = (SELECT l.id FROM l) RETURNING 1),
 a AS (
     INSERT INTO audit_entries (
         tenant_id, id, version, created_at, updated_at, actor, action, resource, record_id,
@@ -75,7 +77,7 @@ e AS (
     SELECT l.t, $6::uuid, 1, $4::timestamptz, $4::timestamptz, 'customers.updated', l.id,
         $3::int8 + 1
     FROM l RETURNING 1)
-SELECT (SELECT count(*) FROM c), (SELECT count(*) FROM a) + (SELECT count(*) FROM e)";
+SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM e), (SELECT count(*) FROM c)";
 
 static SLOT: AtomicI16 = AtomicI16::new(0);
 
@@ -185,7 +187,7 @@ impl ByHand {
             .bind(json!({"notes": change}))
             .fetch_one(&self.pool)
             .await?;
-        if sqlx::Row::try_get::<i64, _>(&row, 0)? != 1 {
+        if sqlx::Row::try_get::<i64, _>(&row, 1)? != 1 {
             return Err("somebody else was faster".into());
         }
         customer.version += 1;
