@@ -4,7 +4,7 @@ use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
 use crate::Entity;
 use crate::audit::Action;
 use crate::crm::Crm;
-use crate::entity::Draft;
+use crate::entity::{Draft, SystemFields};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
 use crate::store::{Query, Window};
@@ -34,8 +34,10 @@ impl System {
     /// # Errors
     /// [`Error::Invalid`] naming each setting that is none.
     pub async fn create_tenant_with(&self, draft: TenantDraft) -> Result<Tenant> {
-        let mut unit = Unit::system(&self.0, None, None);
-        let mut tenant: Tenant = draft.into_entity(unit.fresh());
+        // The tenant's own log begins with it.
+        let id: TenantId = self.0.new_id();
+        let mut unit = Unit::system(&self.0, Some(id), None);
+        let mut tenant: Tenant = draft.into_entity(SystemFields { id, ..unit.fresh() });
         tenant.check()?;
         unit.insert(tenant.clone())?;
         unit.commit_as_system().await?;

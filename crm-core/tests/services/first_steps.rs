@@ -255,3 +255,14 @@ async fn who_expected_no_version_is_not_told_of_a_stale_one() {
     let busy = crm.system().suspend(acme.actor().tenant()).await;
     assert!(matches!(busy, Err(Error::Conflict { code: "BUSY", .. })), "{busy:?}");
 }
+
+#[tokio::test]
+async fn a_tenants_log_begins_with_the_tenant() {
+    let store = std::sync::Arc::new(MemoryStore::new());
+    let crm = Crm::builder_on(store.clone()).build().await.unwrap();
+    crm.system().create_tenant("Acme").await.unwrap();
+    let counts = format!("{store:?}");
+    for one in [r#""tenants": 1"#, r#""audit_entries": 1"#, r#""events": 1"#] {
+        assert!(counts.contains(one), "{counts}");
+    }
+}
