@@ -50,6 +50,15 @@ impl<T: DeserializeOwned + Type> MergePatch<T> {
     /// # Errors
     /// Where the result is not such a DTO: 400 naming the field.
     pub fn apply(self, mut current: Value) -> Result<T, ApiError> {
+        // A null for what is not there would otherwise vanish in the merge.
+        let fields = current.as_object().zip(self.patch.as_object());
+        if let Some((known, patch)) = fields
+            && let Some((name, _)) =
+                patch.iter().find(|(k, v)| v.is_null() && !known.contains_key(*k))
+        {
+            let message = format!("unknown field `{name}`");
+            return Err(ApiError::unreadable(name, "UNKNOWN_FIELD", message));
+        }
         merge(&mut current, self.patch);
         let required = missing::<T>(&current);
         parse(current, required)

@@ -100,8 +100,10 @@ fn app(request: &Request) -> Result<Arc<App>, ApiError> {
 }
 
 fn claims(app: &App, request: &Request) -> Result<Arc<Claims>, ApiError> {
-    let header = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let bearer = header.and_then(|value| {
+    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
+    // Of two, a proxy may have checked the one and the server would take the other.
+    let header = headers.next().filter(|_| headers.next().is_none());
+    let bearer = header.and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });

@@ -144,7 +144,7 @@ impl<R: Resource> Crud<R> {
     /// Filtered, searched, sorted, and a part at a time.
     #[oai(path = "/", method = "get")]
     async fn list(&self, caller: Caller, request: &Request) -> Result<Listed<R::View>, ApiError> {
-        list::<R>(&caller, &parameters(request), &[], Ok).await
+        list::<R>(&caller, &parameters(request)?, &[], Ok).await
     }
 
     /// Create a {record}
@@ -230,8 +230,42 @@ impl<R: Resource> Crud<R> {
 }
 
 /// The decoded parameters of a request's query.
-pub fn parameters(request: &Request) -> Vec<(String, String)> {
-    request.params().unwrap_or_default()
+///
+/// # Errors
+/// 400 naming the parameter whose octets are no UTF-8: it would be looked for as something else.
+pub fn parameters(request: &Request) -> Result<Vec<(String, String)>, ApiError> {
+    let query = request.uri().query().unwrap_or_default();
+    let each = |pair: &str| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        match (String::from_utf8(octets(name)), String::from_utf8(octets(value))) {
+            (Ok(name), Ok(value)) => Ok((name, value)),
+            _ => {
+                Err(ApiError::unreadable(name, "INVALID_TEXT", "expected UTF-8, got other octets"))
+            }
+        }
+    };
+    // Named in full: schema types have an `is_empty` of their own, which is always false for texts.
+    query.split('&').filter(|pair| !str::is_empty(pair)).map(each).collect()
+}
+
+/// What a part of a query stands for. A percent sign without two hexadecimal digits behind it is
+/// itself, as it is for browsers.
+fn octets(text: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(text.len());
+    let mut rest = text.as_bytes();
+    while let Some((first, behind)) = rest.split_first() {
+        rest = behind;
+        let digit = |at: usize| char::from(*behind.get(at)?).to_digit(16);
+        octets.push(match (first, digit(0).zip(digit(1))) {
+            (b'+', _) => b' ',
+            (b'%', Some((high, low))) => {
+                rest = behind.get(2..).unwrap_or_default();
+                u8::try_from(high * 16 + low).unwrap_or_default()
+            }
+            (other, _) => *other,
+        });
+    }
+    octets
 }
 
 /// What a request for a list asks for, within the server's limits. `reserved` parameters are the

@@ -38,7 +38,7 @@ impl CustomersApi {
         caller: Caller,
         request: &Request,
     ) -> Result<Listed<CustomerView>, ApiError> {
-        let mut parameters = parameters(request);
+        let mut parameters = parameters(request)?;
         for (name, _) in &mut parameters {
             if name == "q" {
                 "search".clone_into(name);
@@ -58,7 +58,7 @@ impl CustomersApi {
         request: &Request,
     ) -> Result<Listed<CustomerView>, ApiError> {
         let mine = caller.crm().customers().is_mine();
-        crud::list::<CustomerResource>(&caller, &parameters(request), &[], |mut asked| {
+        crud::list::<CustomerResource>(&caller, &parameters(request)?, &[], |mut asked| {
             asked.filter = asked.filter.and(mine.into_filter());
             Ok(asked)
         })
@@ -74,7 +74,7 @@ impl CustomersApi {
         caller: Caller,
         request: &Request,
     ) -> Result<Reply<CustomerStatsView>, ApiError> {
-        let asked = crud::asked::<CustomerResource>(&caller, &parameters(request), &[]).await?;
+        let asked = crud::asked::<CustomerResource>(&caller, &parameters(request)?, &[]).await?;
         let stats = caller.crm().customers().stats(Where::new(asked.filter)).await?;
         Ok(Reply::new(stats.into()))
     }

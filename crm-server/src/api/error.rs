@@ -191,6 +191,10 @@ impl ApiError {
             let message = "expected a UUID in the path, got something else";
             return Self::unreadable(name, "INVALID_PARAMETER", message);
         }
+        if error.is::<poem::error::ParsePathError>() {
+            let message = "expected UTF-8 in the path, got other octets";
+            return Self::unreadable("", "INVALID_PARAMETER", message);
+        }
         if let Some(error) = error.downcast_ref::<ParseParamError>() {
             return Self::unreadable(error.name, "INVALID_PARAMETER", error.reason.clone());
         }

@@ -17,7 +17,11 @@ pub fn of(version: i64) -> HeaderValue {
 /// 400 where `If-Match` is not the `ETag` of one version, or says another than the body.
 pub fn expected(request: &Request, body: Option<i64>) -> Result<Option<i64>, ApiError> {
     let invalid = |message: &str| Err(ApiError::unreadable("If-Match", "INVALID_HEADER", message));
-    let Some(value) = request.headers().get(header::IF_MATCH) else { return Ok(body) };
+    let mut values = request.headers().get_all(header::IF_MATCH).iter();
+    let Some(value) = values.next() else { return Ok(body) };
+    if values.next().is_some() {
+        return invalid("expected one If-Match, got several");
+    }
     let text = value.to_str().unwrap_or_default().trim();
     if text == "*" {
         return Ok(body);

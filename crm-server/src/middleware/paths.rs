@@ -86,9 +86,16 @@ fn in_our_words(path: &str) -> String {
     }
 }
 
+/// The tenant that the header names. One that is no text, and two at once, name none that anybody
+/// is a member of: the request must not end in the tenant of the token.
+fn header(request: &Request) -> Option<Choice> {
+    let named = request.headers().get_all("x-tenant-id").iter();
+    let named: Vec<_> = named.map(|id| String::from_utf8_lossy(id.as_bytes())).collect();
+    (!named.is_empty()).then(|| Choice::Header(named.join(", ")))
+}
+
 pub(super) async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Response> {
-    let header = request.header("x-tenant-id").map(|id| Choice::Header(id.to_owned()));
-    let mut choice = header;
+    let mut choice = header(&request);
     if let Some(rewritten) = rewrite(request.uri().path()) {
         let text = match request.uri().query() {
             Some(query) => format!("{}?{query}", rewritten.path),

@@ -12,13 +12,21 @@ mod away;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
+mod crossing;
+#[cfg(test)]
 mod customers;
 #[cfg(test)]
 mod edge;
 #[cfg(test)]
+mod forged;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
 mod guarded;
 #[cfg(test)]
 mod operations;
+#[cfg(test)]
+mod reach;
 #[cfg(test)]
 mod system;
 #[cfg(test)]

@@ -9,6 +9,7 @@ use hyper::http::request::Builder;
 use hyper::{HeaderMap, Method, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 /// Somebody who calls the server: nobody in particular, or who a token says.
@@ -16,7 +17,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Client {
     address: SocketAddr,
     token: Option<String>,
-    headers: Vec<(String, String)>,
+    headers: Vec<(String, Vec<u8>)>,
 }
 
 impl Client {
@@ -31,8 +32,13 @@ impl Client {
 
     /// The same caller, who sends this header with everything.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        self.with_bytes(name, value.as_bytes())
+    }
+
+    /// The same caller, who sends this header with everything, text or not.
+    pub(crate) fn with_bytes(&self, name: &str, value: &[u8]) -> Self {
         let mut client = self.clone();
-        client.headers.push((name.to_owned(), value.to_owned()));
+        client.headers.push((name.to_owned(), value.to_vec()));
         client
     }
 
@@ -81,7 +87,7 @@ impl Client {
             builder = builder.header(CONTENT_TYPE, content_type);
         }
         for (name, value) in &self.headers {
-            builder = builder.header(name, value);
+            builder = builder.header(name, value.as_slice());
         }
         let request = builder.body(Full::new(body.into())).unwrap();
         let stream = TcpStream::connect(self.address).await.unwrap();
@@ -91,6 +97,23 @@ impl Client {
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         Answer { name, status: head.status, headers: head.headers, bytes }
+    }
+
+    /// Sends octets that no HTTP client would, and answers what comes back until the server hangs
+    /// up.
+    pub(crate) async fn send_raw(&self, octets: &[u8]) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        // A server that hangs up on octets it has not read resets the connection.
+        let _ = stream.write_all(octets).await;
+        let _ = stream.shutdown().await;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer).await;
+        String::from_utf8_lossy(&answer).into_owned()
+    }
+
+    /// The access token.
+    pub(crate) fn token(&self) -> &str {
+        self.token.as_deref().unwrap_or_default()
     }
 }
 

@@ -13,6 +13,7 @@ mod client;
 mod people;
 mod server;
 
+pub(crate) use client::{Answer, Client};
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
 
