@@ -38,6 +38,7 @@ CREATE TABLE users (
     avatar text COLLATE "C",
     preferences jsonb,
     password text COLLATE "C",
+    email_lower text COLLATE "C" NOT NULL,
     status text COLLATE "C" NOT NULL,
     last_login_at timestamp with time zone,
     search_text text COLLATE "C" NOT NULL,
@@ -45,7 +46,7 @@ CREATE TABLE users (
     CONSTRAINT users_pkey PRIMARY KEY (id)
 );
 
-CREATE UNIQUE INDEX users_email ON users USING btree (email_key) WHERE (deleted_at IS NULL);
+CREATE UNIQUE INDEX users_email ON users USING btree (email_lower) WHERE (deleted_at IS NULL);
 
 CREATE UNIQUE INDEX users_username ON users USING btree (username_key) WHERE (deleted_at IS NULL);
 

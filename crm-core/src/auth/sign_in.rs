@@ -12,6 +12,7 @@ use crate::records::Unit;
 use crate::store::{Filter, MAX_LIMIT, Path, Record, Value, system};
 use crate::tenants::{Tenant, TenantId, TenantStatus};
 use crate::users::{Member, User, UserId, UserStatus};
+use crate::values::Email;
 use crate::{Choice, Entity};
 
 /// Who signs in.
@@ -198,8 +199,10 @@ impl Auth {
         if !login.contains('@') {
             return self.only::<User>(User::USERNAME.eq(login)).await;
         }
-        let found = self.only::<User>(User::EMAIL.eq(login)).await?;
-        Ok(found.filter(|user| user.email.to_lowercase() == login.to_lowercase()))
+        match Email::parse("login", login) {
+            Ok(email) => self.only::<User>(User::EMAIL_LOWER.eq(email.key())).await,
+            Err(_) => Ok(None),
+        }
     }
 
     /// The active tenants of which a user is an active member, the one joined first at the front;

@@ -7,7 +7,7 @@ use super::{Auth, SignedIn};
 use crate::Choice;
 use crate::access::{BuiltIn, Origin};
 use crate::entity::Draft;
-use crate::error::{Faults, Result};
+use crate::error::{Error, Faults, Result};
 use crate::records::Unit;
 use crate::store::fold;
 use crate::tenants::{Tenant, TenantDraft, TenantId};
@@ -59,6 +59,7 @@ impl Auth {
         let mut unit = Unit::system(&self.0, tenant_id, None).with_origin(request.origin.clone());
         let mut user: User = user.into_entity(unit.fresh());
         user.password = Some(hash);
+        user.email_lower = Email::parse("email", &user.email)?.key();
         user.last_login_at = Some(unit.now());
         unit.insert(user.clone())?;
         if let (Some(draft), Some(id)) = (tenant, tenant_id) {
@@ -70,7 +71,17 @@ impl Auth {
             unit.insert(member(&unit, &user, &[BuiltIn::Owner.code().to_owned()]))?;
         }
         let (session, token) = self.begin(&mut unit, user.id, tenant_id, false, &request.origin)?;
-        unit.commit_as_system().await?;
+        unit.commit_as_system().await.map_err(|error| match error {
+            // The caller knows the address, not what it is known by.
+            Error::Conflict { code, field: Some(field), .. } if field == "emailLower" => {
+                Error::Conflict {
+                    code,
+                    field: Some("email".to_owned()),
+                    message: "another user has the same address".to_owned(),
+                }
+            }
+            error => error,
+        })?;
         self.describe(session, token).await
     }
 

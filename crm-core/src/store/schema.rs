@@ -299,6 +299,10 @@ impl Schema {
     }
 }
 
+/// What backends with columns keep beside the fields; and the comparison key of a text field, by
+/// the field's name and `_key`.
+const RESERVED: [&str; 3] = ["tenant_id", "search_text", "terms"];
+
 /// Declares a [`Schema`].
 #[derive(Debug)]
 pub struct SchemaBuilder(Schema);
@@ -350,6 +354,15 @@ impl SchemaBuilder {
             }
             if schema.fields[..i].iter().any(|other| other.column() == field.column()) {
                 return fault(format!("field {} is declared twice", field.name));
+            }
+            let is_key = |other: &Field| {
+                other.has_key() && field.column() == format!("{}_key", other.column())
+            };
+            if RESERVED.contains(&&*field.column()) || schema.fields.iter().any(is_key) {
+                return fault(format!(
+                    "field {} is named as something that backends keep beside the fields",
+                    field.name
+                ));
             }
             if field.searchable && !matches!(field.kind, Kind::Text | Kind::Code | Kind::Custom) {
                 return fault(format!("field {} is not text and cannot be searched", field.name));

@@ -26,7 +26,7 @@ pub enum UserStatus {
 /// A person who signs in, whatever tenants they work in.
 #[derive(Clone, PartialEq, Entity)]
 #[entity(name = "users", global, owners(nobody))]
-#[entity(unique(name = "users_email", fields(email)))]
+#[entity(unique(name = "users_email", fields(email_lower)))]
 #[entity(unique(name = "users_username", fields(username)))]
 pub struct User {
     /// The identifier.
@@ -55,6 +55,10 @@ pub struct User {
     /// The hash of their password; none where they have none.
     #[entity(computed, secret)]
     pub password: Option<String>,
+    /// What the address is known by: in lower case, accents and all. The key of folded text would
+    /// take `jörg@` for `jorg@`, who is somebody else.
+    #[entity(computed, filter, code)]
+    pub email_lower: String,
     /// Whether they may sign in.
     #[entity(computed, filter)]
     pub status: UserStatus,

@@ -311,3 +311,22 @@ async fn no_log_shows_a_secret() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn addresses_that_differ_by_an_accent_are_two_peoples() {
+    on_both(async |Set { crm, .. }| {
+        let sign_up = |email: &str, tenant: &str| SignUp {
+            email: email.to_owned(),
+            username: None,
+            tenant_name: Some(tenant.to_owned()),
+            ..ada()
+        };
+        crm.auth().sign_up(sign_up("jörg@example.com", "One")).await.unwrap();
+        crm.auth().sign_up(sign_up("jorg@example.com", "Two")).await.unwrap();
+        for (login, tenant) in [("JÖRG@example.com", "One"), ("Jorg@Example.com", "Two")] {
+            let signed_in = crm.auth().sign_in(sign_in(login, "correct horse")).await.unwrap();
+            assert_eq!(signed_in.membership.unwrap().tenant.name, tenant);
+        }
+    })
+    .await;
+}

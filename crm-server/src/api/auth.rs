@@ -151,6 +151,7 @@ impl From<User> for UserView {
             preferences,
             // Never leaves the server, not even as a hash.
             password: _,
+            email_lower: _,
             status,
             last_login_at,
         } = user;

@@ -41,6 +41,21 @@ fn a_field_promises_only_what_its_kind_can_keep() {
 }
 
 #[test]
+fn no_field_is_named_as_what_backends_keep_beside_the_fields() {
+    for name in ["tenantId", "searchText", "terms"] {
+        assert!(fault(with(Field::new(name, Kind::Code))).contains("keep beside the fields"));
+    }
+    let both = |email: Field| {
+        Schema::builder("things", Scoping::Tenant, Owners::Nobody)
+            .field(email)
+            .field(Field::new("emailKey", Kind::Code))
+            .build()
+    };
+    assert!(fault(both(Field::new("email", Kind::Text).filterable())).contains("emailKey"));
+    assert!(both(Field::new("email", Kind::Text)).is_ok());
+}
+
+#[test]
 fn owners_are_identifiers_of_the_type() {
     let users = |assigned, creator| Owners::Users { assigned, creator };
     assert!(owned(users(vec![6], Some(7))).is_ok());
