@@ -218,7 +218,7 @@ async fn colleague(
         ..SignUp::default()
     };
     let user = crm.auth().sign_up(asked).await?.user.id;
-    crm.auth().add_member(tenant, user, &[role]).await?;
+    crm.system().add_member(tenant, user, &[role]).await?;
     Ok(user)
 }
 

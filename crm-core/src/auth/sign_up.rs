@@ -85,13 +85,8 @@ impl Auth {
         self.describe(session, token).await
     }
 
-    /// Makes a user a member of a tenant, with these roles. For set-up and demonstrations; the
-    /// user must exist.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] where there is no such user; [`Error::Conflict`] where it is a member
-    /// already.
-    pub async fn add_member(
+    /// Makes a user a member; see [`System::add_member`](crate::tenants::System::add_member).
+    pub(crate) async fn add_member(
         &self,
         tenant: TenantId,
         user: UserId,

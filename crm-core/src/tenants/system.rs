@@ -2,12 +2,14 @@
 
 use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
 use crate::Entity;
+use crate::access::BuiltIn;
 use crate::audit::Action;
 use crate::crm::Crm;
 use crate::entity::{Draft, SystemFields};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
 use crate::store::{Query, Window};
+use crate::users::{Member, UserId};
 
 /// Work of the installation: no actor, no permission, every tenant. For set-up, scheduled jobs
 /// and tests; never for a request.
@@ -90,6 +92,20 @@ impl System {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Makes a user a member of a tenant, with these roles. The user must exist.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`](crate::Error::NotFound) where there is no such user;
+    /// [`Error::Conflict`](crate::Error::Conflict) where it is a member already.
+    pub async fn add_member(
+        &self,
+        tenant: TenantId,
+        user: UserId,
+        roles: &[BuiltIn],
+    ) -> Result<Member> {
+        self.0.auth().add_member(tenant, user, roles).await
     }
 
     /// Whether the store answers.

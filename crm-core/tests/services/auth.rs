@@ -100,7 +100,7 @@ async fn a_record_is_assigned_to_members_only() {
         let refused = acme.customers().create(draft()).await.unwrap_err();
         let Error::Invalid(faults) = refused else { panic!("{refused}") };
         assert_eq!((faults[0].field.as_str(), faults[0].code), ("coach", "UNKNOWN_USER"));
-        crm.auth().add_member(ada.tenant.id, bob.id, &[BuiltIn::User]).await.unwrap();
+        crm.system().add_member(ada.tenant.id, bob.id, &[BuiltIn::User]).await.unwrap();
         acme.customers().create(draft()).await.unwrap();
     })
     .await;
@@ -234,7 +234,7 @@ async fn joining_a_tenant_is_noted_for_all_servers() {
         let bob = SignUp { email: "bob@example.com".to_owned(), username: None, ..ada() };
         let bob = crm.auth().sign_up(bob).await.unwrap().user;
         clock.advance(TimeDelta::minutes(2));
-        crm.auth().add_member(acme, bob.id, &[BuiltIn::User]).await.unwrap();
+        crm.system().add_member(acme, bob.id, &[BuiltIn::User]).await.unwrap();
         let noted = crm.auth().recent_changes().await.unwrap();
         assert_eq!(noted.len(), 1, "a server may remember that bob is no member");
         assert_eq!((noted[0].user, noted[0].tenant), (Some(bob.id), Some(acme)));
@@ -275,7 +275,7 @@ async fn a_suspended_tenant_is_left_out_until_it_is_resumed() {
         let acme = first.membership.unwrap().tenant.id;
         clock.advance(TimeDelta::seconds(1));
         let globex = crm.system().create_tenant("Globex").await.unwrap().id;
-        crm.auth().add_member(globex, first.user.id, &[BuiltIn::User]).await.unwrap();
+        crm.system().add_member(globex, first.user.id, &[BuiltIn::User]).await.unwrap();
         clock.advance(TimeDelta::minutes(2));
         crm.system().suspend(acme).await.unwrap();
         let noted = crm.auth().recent_changes().await.unwrap();

@@ -68,7 +68,7 @@ impl TestServer {
     /// Makes a user a member of the owner's tenant.
     pub(crate) async fn join(&self, owner: &Person, user: UserId, role: BuiltIn) {
         let tenant: TenantId = owner.tenant.parse().unwrap();
-        self.app().crm().auth().add_member(tenant, user, &[role]).await.unwrap();
+        self.app().crm().system().add_member(tenant, user, &[role]).await.unwrap();
     }
 
     /// Signs in with everybody's password.
