@@ -8,6 +8,7 @@ use crm_benches::by_hand::ByHand;
 use crm_benches::database::Database;
 use crm_core::customers::Customer;
 use crm_core::store::{Query, Record, Window};
+use crm_core::values::Phone;
 use crm_core::{Entity, Find};
 use tokio::runtime::Runtime;
 
@@ -45,6 +46,10 @@ fn main() -> crm_benches::Result<()> {
     });
     group.bench_function("question to query", |bencher| {
         bencher.iter(|| Find::<Customer>::all().into_query().ok());
+    });
+
+    group.bench_function("clean a phone number", |bencher| {
+        bencher.iter(|| Phone::parse("phone", black_box("+49 30 1234567")).ok());
     });
 
     // Rows are the driver's; they come once and are turned into records again and again.

@@ -87,6 +87,7 @@ pub struct Field {
     /// How a value that a person wrote becomes the one that is stored, where the type has rules
     /// for that: a country's name becomes its code. The store does not use it.
     pub reading: Option<Reading>,
+    column: Box<str>,
 }
 
 /// See [`Field::reading`]. Part of how requests are read, not of what is stored, so any two are
@@ -109,8 +110,10 @@ impl Eq for Reading {}
 impl Field {
     /// A field that is optional and neither filterable, sortable nor searchable.
     pub fn new(name: impl Into<Cow<'static, str>>, kind: Kind) -> Self {
+        let name = name.into();
         Self {
-            name: name.into(),
+            column: snake_case(&name).into(),
+            name,
             kind,
             required: kind.is_never_null(),
             filterable: false,
@@ -184,9 +187,9 @@ impl Field {
         self.kind == Kind::Text && (self.filterable || self.sortable)
     }
 
-    /// The name in snake case, as a column is called.
-    pub fn column(&self) -> String {
-        snake_case(&self.name)
+    /// The name that it was made with in snake case, as a column is called.
+    pub fn column(&self) -> &str {
+        &self.column
     }
 }
 
@@ -349,7 +352,7 @@ impl SchemaBuilder {
             return fault("the name must be snake case".to_owned());
         }
         for (i, field) in schema.fields.iter().enumerate() {
-            if !is_name(&field.column()) {
+            if !is_name(field.column()) {
                 return fault(format!("field {} must be camel case", field.name));
             }
             if schema.fields[..i].iter().any(|other| other.column() == field.column()) {

@@ -1,5 +1,7 @@
 //! A page of records, and how many there are in all, in one trip.
 
+use std::sync::Arc;
+
 use crm_core::store::{
     Cursor, Deleted, Filter, Kind, Page, Query, Record, Schema, Scope, Scoping, Value, Window,
 };
@@ -149,12 +151,12 @@ fn counted(matching: &Matching) -> Select {
     }
 }
 
-fn record_columns(scope: Scope, schema: &Schema) -> Vec<Expr> {
-    let mut columns = Vec::with_capacity(schema.fields().len() + 1);
+fn record_columns(scope: Scope, schema: &Arc<Schema>) -> Vec<Expr> {
+    let mut columns = Vec::with_capacity(2);
     if matches!(scope, Scope::System) && has_tenant(schema) {
         columns.push(C.column("tenant_id"));
     }
-    columns.extend(schema.fields().iter().map(|field| C.column(field.column())));
+    columns.push(Expr::Fields(C, Arc::clone(schema)));
     columns
 }
 

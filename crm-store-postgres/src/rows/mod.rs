@@ -53,7 +53,7 @@ pub(crate) fn has_tenant(schema: &Schema) -> bool {
 }
 
 impl Column {
-    pub(crate) fn name(self, schema: &Schema) -> Cow<'static, str> {
+    pub(crate) fn name(self, schema: &Schema) -> Cow<'_, str> {
         match self {
             Self::Field(i) => schema.field(i).column().into(),
             Self::Key(i) => names::key_column(schema.field(i)).into(),

@@ -7,6 +7,10 @@
 mod bind;
 mod render;
 
+use std::sync::Arc;
+
+use crm_core::store::Schema;
+
 pub(crate) use bind::{Bind, Binds};
 
 /// An expression.
@@ -18,6 +22,8 @@ pub(crate) enum Expr {
     Number(i64),
     /// `alias."column"`.
     Column(Alias, String),
+    /// `alias."a", alias."b"`: the columns of all fields of a record type, in order.
+    Fields(Alias, Arc<Schema>),
     /// `$n::type`.
     Bind { place: usize, cast: &'static str },
     /// `function(arguments)`.

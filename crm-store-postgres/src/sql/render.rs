@@ -131,6 +131,14 @@ impl Expr {
                 out.push('.');
                 write_name(column, out);
             }
+            Self::Fields(alias, schema) => {
+                separated(schema.fields(), out, ", ", |field, out| {
+                    write_alias(*alias, out)?;
+                    out.push('.');
+                    write_name(field.column(), out);
+                    Ok(())
+                })?;
+            }
             Self::Bind { place, cast } => write!(out, "${place}::{cast}")?,
             Self::Call(function, arguments) => {
                 out.push_str(function);

@@ -134,7 +134,7 @@ impl Table {
     fn add_reference_indexes(&mut self, schema: &Schema, catalogue: &Catalogue) {
         for field in schema.fields() {
             let Some(target) = &field.references else { continue };
-            let column = field.column();
+            let column = field.column().to_owned();
             let present = if field.required {
                 String::new()
             } else {
@@ -285,7 +285,7 @@ fn foreign_keys(schema: &Schema, catalogue: &Catalogue) -> Vec<ForeignKey> {
         let Some(target) = &field.references else { continue };
         let to_tenant =
             catalogue.get(target).is_none_or(|target| target.scoping() == Scoping::Tenant);
-        let from = names::list(&led(to_tenant, [field.column()]));
+        let from = names::list(&led(to_tenant, [field.column().to_owned()]));
         let to = names::list(&led(to_tenant, ["id".to_owned()]));
         keys.push(ForeignKey {
             name: names::foreign_key(schema, i),

@@ -24,7 +24,11 @@ pub(crate) fn key_column(field: &Field) -> String {
 
 /// The column by which a field is compared: the key of a text, else the field's own.
 pub(crate) fn compared_column(field: &Field) -> String {
-    if field.kind == Kind::Text && field.has_key() { key_column(field) } else { field.column() }
+    if field.kind == Kind::Text && field.has_key() {
+        key_column(field)
+    } else {
+        field.column().to_owned()
+    }
 }
 
 /// The name of a unique key's index, as PostgreSQL reports it when the key is taken. It is the

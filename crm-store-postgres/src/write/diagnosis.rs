@@ -287,7 +287,7 @@ impl Diagnosis<'_> {
             let place = [(record.tenant(), record.id())];
             let select = Select::of([Expr::Sql("1")]);
             let column = field.column();
-            let mut select = self.join_places(select, schema, other, &column, &place, &mut binds);
+            let mut select = self.join_places(select, schema, other, column, &place, &mut binds);
             if other.name() == schema.name() {
                 select.filter.push(C.column("id").infix("<>", U.column("id")));
             }
