@@ -361,7 +361,7 @@ impl SchemaBuilder {
             let is_key = |other: &Field| {
                 other.has_key() && field.column() == format!("{}_key", other.column())
             };
-            if RESERVED.contains(&&*field.column()) || schema.fields.iter().any(is_key) {
+            if RESERVED.contains(&field.column()) || schema.fields.iter().any(is_key) {
                 return fault(format!(
                     "field {} is named as something that backends keep beside the fields",
                     field.name
