@@ -1,7 +1,7 @@
 //! The commands of the binary.
 
 use std::error::Error;
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -64,7 +64,7 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             write_new(&file, &config::fresh(algorithm)?)?;
             writeln!(
                 out,
-                "wrote {}: name the store in it, then run `crm-server migrate`",
+                "wrote {}: name the store in it, then run `crm-server serve`",
                 file.display()
             )?;
         }
@@ -105,7 +105,11 @@ async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<d
 
 async fn listen(config: &Config) -> Result<TcpListener, ConfigError> {
     let address = config.bind;
-    let fault = |error| ConfigError::new(format!("bind {address}: {error}"));
+    let fault = |error| {
+        ConfigError::new(format!(
+            "bind {address}: {error}; --bind 127.0.0.1:8090, say, takes another address"
+        ))
+    };
     TcpListener::bind(address).await.map_err(fault)
 }
 
@@ -146,6 +150,10 @@ async fn show(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dy
         writeln!(out, "    -H 'Content-Type: application/json' \\")?;
         let (email, password) = (&user.email, demo::PASSWORD);
         writeln!(out, "    -d '{{\"email\": \"{email}\", \"password\": \"{password}\"}}'")?;
+        writeln!(out, "\nThen, with `data.token` of the answer as TOKEN:")?;
+        let list = format!("http://{address}{}/customers", openapi::BASE);
+        writeln!(out, "  curl -gs -H \"Authorization: Bearer $TOKEN\" \\")?;
+        writeln!(out, "    '{list}?status=active&employeeCount[gte]=1000&sort=-annualRevenue'")?;
     }
     out.flush()?;
     server::serve(&app, listener, server::asked_to_stop()).await?;
@@ -234,7 +242,10 @@ fn write_new(path: &Path, text: &str) -> Result<(), ConfigError> {
 fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
     let filter = EnvFilter::try_new(&log.level)
         .map_err(|error| ConfigError::new(format!("log.level {:?}: {error}", log.level)))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
     // A host that logs already keeps its own log.
     let _ = match log.format {
         LogFormat::Text => builder.try_init(),

@@ -253,13 +253,19 @@ pub(crate) fn store_error(error: sqlx::Error) -> Error {
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| may_pass(&code)),
         _ => false,
     };
-    if passing { unavailable(error.to_string()) } else { Error::internal(error) }
+    if !passing {
+        return Error::internal(error);
+    }
+    // The driver's own words add a line number of the server's source.
+    let message = error.as_database_error().map(|fault| fault.message().to_owned());
+    unavailable(message.unwrap_or_else(|| error.to_string()))
 }
 
-// Lost connections, serialization and deadlocks, no room, an operator's hand, a cancelled
-// statement, a server that starts, stops or only reads.
+// Lost connections, a user or a database that the server does not let in or does not know,
+// serialization and deadlocks, no room, an operator's hand, a cancelled statement, a server that
+// starts, stops or only reads.
 fn may_pass(code: &str) -> bool {
-    ["08", "40", "53", "57"].iter().any(|class| code.starts_with(class))
+    ["08", "28", "3D", "40", "53", "57"].iter().any(|class| code.starts_with(class))
         || matches!(code, "25006" | "55P03")
 }
 

@@ -130,6 +130,9 @@ fn parse<'de, T: DeserializeOwned>(
             let fault = Fault::at(path, "INVALID_CHOICE", message);
             return ApiError::new(StatusCode::UNPROCESSABLE_ENTITY, fault);
         }
+        if message.starts_with("UUID parsing failed") {
+            return ApiError::unreadable(path, "INVALID_VALUE", "expected an identifier (a UUID)");
+        }
         ApiError::unreadable(path, "INVALID_VALUE", message)
     })
 }
