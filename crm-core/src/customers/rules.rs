@@ -16,7 +16,7 @@ impl Rules for Customer {
     async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()> {
         let mut faults = Faults::default();
         self.clean_texts(&mut faults)?;
-        self.clean_contacts(before, &mut faults)?;
+        self.clean_contacts(&mut faults)?;
         self.check_figures(&mut faults);
         self.name = self.shown_name();
         if self.name.is_empty() {
@@ -66,7 +66,7 @@ impl Customer {
         Ok(())
     }
 
-    fn clean_contacts(&mut self, before: Option<&Self>, faults: &mut Faults) -> Result<()> {
+    fn clean_contacts(&mut self, faults: &mut Faults) -> Result<()> {
         for text in [
             &mut self.email,
             &mut self.phone,
@@ -90,10 +90,7 @@ impl Customer {
         {
             self.email = Some(email.as_str().to_owned());
         }
-        // What is stored was cleaned when it came, and a number costs more than the rest together.
-        let is_stored = before.is_some_and(|b| b.phone == self.phone && b.country == self.country);
         if let Some(given) = &self.phone
-            && !is_stored
             && let Some(phone) = faults.absorb(Phone::parse_in("phone", given, country))?
         {
             self.phone = Some(phone.as_str().to_owned());
