@@ -171,6 +171,7 @@ async fn store(config: &Config) -> Result<Arc<dyn Store>, Box<dyn Error>> {
 fn postgres(database: &Database) -> PostgresOptions {
     let Database {
         url,
+        system_url,
         migration_url: _,
         migrate_on_start: _,
         pool_size,
@@ -180,6 +181,7 @@ fn postgres(database: &Database) -> PostgresOptions {
     } = database;
     let mut options =
         PostgresOptions::new(url.as_ref().map_or_else(String::new, |url| url.reveal().to_owned()));
+    options.system_url = system_url.as_ref().map(|url| url.reveal().to_owned());
     options.max_connections = *pool_size;
     options.acquire_timeout = acquire_timeout.duration();
     options.statement_timeout = statement_timeout.duration();

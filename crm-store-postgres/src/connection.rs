@@ -2,7 +2,8 @@
 //!
 //! A pooled connection takes its role once, when it is made, and nothing else sticks to it: whose
 //! tenant a statement works for is said by the statement itself. Under the application role a
-//! statement that says nothing sees nothing.
+//! statement that says nothing sees nothing. A user that is what a connection is to be from the
+//! start has nothing to take, which is what a pooler in transaction mode asks for.
 
 use std::fmt;
 use std::future::Future;
@@ -11,9 +12,11 @@ use std::time::Duration;
 
 use crm_core::{Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool};
 
+use crate::pooler;
 use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
+use crate::session::SetUp;
 
 /// The oldest PostgreSQL that is supported.
 const OLDEST_SERVER: u32 = 150_000;
@@ -37,9 +40,23 @@ const GRACE: Duration = Duration::from_secs(1);
 /// CREATE DATABASE crm OWNER crm_owner TEMPLATE template0 ENCODING UTF8;
 /// ```
 ///
-/// `NOINHERIT` makes a connection that has not taken its role one that may read nothing. A pooler
-/// in between must leave a connection to its client for the whole session: in transaction mode
-/// the role would be another client's.
+/// `NOINHERIT` makes a connection that has not taken its role one that may read nothing.
+///
+/// A **pooler** in session mode may stand in between as it is. In transaction mode the next
+/// transaction is somebody else's on the same session of the server, so nothing may be set on it:
+/// two users sign in that are what they are to be from the start, one in `url` and one in
+/// `system_url`,
+///
+/// ```sql
+/// ALTER ROLE crm_app LOGIN PASSWORD '…';
+/// ALTER ROLE crm_app SET statement_timeout = '30s'; -- what `statement_timeout` says
+/// ALTER ROLE crm_system LOGIN PASSWORD '…';
+/// ALTER ROLE crm_system SET statement_timeout = '30s';
+/// ```
+///
+/// and the pooler must know prepared statements: PgBouncer 1.21 or later with
+/// `max_prepared_statements` of 300 or more. [`Pools::connect`] tries both, and refuses with what is
+/// to be done. Migrating needs a session of its own: it goes past such a pooler.
 ///
 /// ```
 /// use crm_store_postgres::PostgresOptions;
@@ -49,8 +66,11 @@ const GRACE: Duration = Duration::from_secs(1);
 /// ```
 #[derive(Clone)]
 pub struct PostgresOptions {
-    /// `postgres://user:password@host/database`. The user must be a member of both roles.
+    /// `postgres://user:password@host/database`. The user must be a member of both roles, or be
+    /// `app_role` itself where there is a `system_url`.
     pub url: String,
+    /// The same database as another user, for what works under `system_role`; `url` if absent.
+    pub system_url: Option<String>,
     /// The most connections of one server process; a quarter of them, at least one and at most
     /// four, serve sign-in and scheduled work. 16 unless set; at least 2.
     pub max_connections: u32,
@@ -72,6 +92,7 @@ impl PostgresOptions {
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            system_url: None,
             max_connections: 16,
             acquire_timeout: Duration::from_secs(5),
             statement_timeout: Duration::from_secs(30),
@@ -81,30 +102,30 @@ impl PostgresOptions {
         }
     }
 
-    fn parsed(&self) -> Result<PgConnectOptions> {
-        let options = PgConnectOptions::from_str(&self.url).map_err(|error| {
-            Error::internal(format!("the database's URL cannot be read: {error}"))
-        })?;
-        // Some shapes for each record type; one that was pushed out costs a trip to come back.
-        Ok(options.application_name("crm").statement_cache_capacity(STATEMENTS))
+    /// The pool for requests of tenants, and that for sign-in and scheduled work.
+    fn kinds(&self) -> [Kind<'_>; 2] {
+        let for_system = (self.max_connections / 4).clamp(1, 4);
+        let for_app = self.max_connections.saturating_sub(for_system).max(1);
+        let app = Kind {
+            url: &self.url,
+            role: self.app_role.as_deref(),
+            is_app: true,
+            connections: for_app,
+        };
+        let system = Kind {
+            url: self.system_url.as_deref().unwrap_or(&self.url),
+            role: self.system_role.as_deref(),
+            is_app: false,
+            connections: for_system,
+        };
+        [app, system]
     }
 
-    // In one round trip, once per connection.
-    fn set_up(&self, role: Option<&str>) -> String {
-        let timeout = self.statement_timeout.as_millis();
-        let mut statements =
-            format!("SET search_path = public; SET statement_timeout = {timeout};");
-        if let Some(role) = role {
-            statements.push_str(&format!(" SET ROLE \"{}\"", role.replace('"', "\"\"")));
-        }
-        statements
-    }
-
-    // A connection outside the pools: a pool hides why it cannot connect.
-    async fn try_role(&self, role: Option<&str>, is_app: bool) -> Result<()> {
+    // Connections outside the pools: a pool hides why it cannot connect.
+    async fn set_up(&self, kind: &Kind<'_>) -> Result<SetUp> {
         let connecting = async {
             let mut connection =
-                PgConnection::connect_with(&self.parsed()?).await.map_err(store_error)?;
+                PgConnection::connect_with(&parsed(kind.url)?).await.map_err(store_error)?;
             let version = connection.server_version_num().unwrap_or(0);
             if version < OLDEST_SERVER {
                 let major = version / 10_000;
@@ -112,43 +133,69 @@ impl PostgresOptions {
                     "expected PostgreSQL 15 or later, the server is {major}"
                 )));
             }
-            sqlx::raw_sql(AssertSqlSafe(self.set_up(role)))
-                .execute(&mut connection)
-                .await
-                .map_err(|error| match store_error(error) {
+            let set_up = SetUp::find(&mut connection, kind.role, self.statement_timeout).await?;
+            pooler::refuse_unfit(&parsed(kind.url)?, &set_up).await?;
+            if !set_up.is_empty() {
+                set_up.run(&mut connection).await.map_err(|error| match store_error(error) {
                     Error::Internal(why) => Error::internal(format!(
                         "the database's user cannot work under role {}: {why}; a superuser can \
                          run: GRANT {APP_ROLE}, {SYSTEM_ROLE} TO the user",
-                        role.unwrap_or("of its own")
+                        kind.role.unwrap_or("of its own")
                     )),
                     other => other,
                 })?;
-            if !self.allow_privileged_role {
-                roles::refuse_privileged(&mut connection, is_app).await?;
             }
-            connection.close().await.map_err(store_error)
+            if !self.allow_privileged_role {
+                roles::refuse_privileged(&mut connection, kind.is_app).await?;
+            }
+            connection.close().await.map_err(store_error)?;
+            Ok(set_up)
         };
         within(self.acquire_timeout, connecting).await
     }
 
-    fn pool(&self, role: Option<&str>, max_connections: u32) -> Result<PgPool> {
-        let set_up = self.set_up(role);
-        Ok(PgPoolOptions::new()
-            .max_connections(max_connections)
+    fn pool(&self, kind: &Kind<'_>, set_up: SetUp) -> Result<PgPool> {
+        let options = PgPoolOptions::new()
+            .max_connections(kind.connections)
             .acquire_timeout(self.acquire_timeout)
             // A ping would double the round trips of a read by id; a connection that has died
             // shows itself to one statement and is replaced.
             .test_before_acquire(false)
             .max_lifetime(Duration::from_secs(30 * 60))
-            .idle_timeout(Duration::from_secs(10 * 60))
-            .after_connect(move |connection, _| {
+            .idle_timeout(Duration::from_secs(10 * 60));
+        let options = if set_up.is_empty() {
+            options
+        } else {
+            options.after_connect(move |connection, _| {
                 let set_up = set_up.clone();
-                Box::pin(async move {
-                    sqlx::raw_sql(AssertSqlSafe(set_up)).execute(connection).await.map(drop)
-                })
+                Box::pin(async move { set_up.run(connection).await })
             })
-            .connect_lazy_with(self.parsed()?))
+        };
+        Ok(options.connect_lazy_with(parsed(kind.url)?))
     }
+}
+
+/// One of the two pools, before it is made.
+struct Kind<'a> {
+    url: &'a str,
+    role: Option<&'a str>,
+    is_app: bool,
+    connections: u32,
+}
+
+/// How to reach the database at a URL, whatever for.
+///
+/// # Errors
+/// [`Error::Internal`] where it is no URL of a database.
+pub(crate) fn parsed(url: &str) -> Result<PgConnectOptions> {
+    let options = PgConnectOptions::from_str(url)
+        .map_err(|error| Error::internal(format!("the database's URL cannot be read: {error}")))?;
+    Ok(options
+        .application_name("crm")
+        // Some shapes for each record type; one that was pushed out costs a trip to come back.
+        .statement_cache_capacity(STATEMENTS)
+        // Only texts depend on it, and floats come in binary; poolers refuse what they do not know.
+        .extra_float_digits(None))
 }
 
 impl From<&str> for PostgresOptions {
@@ -173,6 +220,7 @@ impl From<&Self> for PostgresOptions {
 impl fmt::Debug for PostgresOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresOptions")
+            .field("has_system_url", &self.system_url.is_some())
             .field("max_connections", &self.max_connections)
             .field("acquire_timeout", &self.acquire_timeout)
             .field("statement_timeout", &self.statement_timeout)
@@ -196,22 +244,22 @@ pub struct Pools {
 }
 
 impl Pools {
-    /// Connects once under each role, to see that it can be done and that row security binds, and
-    /// then as needed.
+    /// Connects under each role, to see that it can be done, that row security binds and that a
+    /// pooler in between is fit for it, and then as needed.
     ///
     /// # Errors
     /// [`Error::Unavailable`] where the server cannot be reached in time; [`Error::Refused`]
-    /// where row security would not bind the role; [`Error::Internal`] where the user may not
-    /// take it, and for an older server than PostgreSQL 15.
+    /// where row security would not bind the role, and where a pooler in between would mix up
+    /// what is set on a session or prepared statements, with what to do about it;
+    /// [`Error::Internal`] where the user may not take the role, and for an older server than
+    /// PostgreSQL 15.
     pub async fn connect(options: &PostgresOptions) -> Result<Self> {
-        let (app, system) = (options.app_role.as_deref(), options.system_role.as_deref());
-        options.try_role(app, true).await?;
-        options.try_role(system, false).await?;
-        let for_system = (options.max_connections / 4).clamp(1, 4);
-        let for_app = options.max_connections.saturating_sub(for_system).max(1);
+        let [app, system] = options.kinds();
+        let for_app = options.set_up(&app).await?;
+        let for_system = options.set_up(&system).await?;
         Ok(Self {
-            app: options.pool(app, for_app)?,
-            system: options.pool(system, for_system)?,
+            app: options.pool(&app, for_app)?,
+            system: options.pool(&system, for_system)?,
             deadline: options.acquire_timeout + options.statement_timeout + GRACE,
         })
     }

@@ -8,8 +8,8 @@ use crm_core::{Error, Result};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row, SqlSafeStr};
 
-use crate::connection::store_error;
-use crate::roles;
+use crate::connection::{parsed, store_error};
+use crate::{pooler, roles};
 
 /// All migrations, in order: what they are for, and their statements.
 const MIGRATIONS: &[(&str, &str)] = &[
@@ -89,7 +89,8 @@ impl std::fmt::Display for MigrationState {
 ///
 /// # Errors
 /// [`Error::Refused`] for a database that a newer build has migrated, that has a failed or
-/// altered migration, or whose roles are missing and may not be created by this user;
+/// altered migration, or whose roles are missing and may not be created by this user, and by way
+/// of a pooler in transaction mode;
 /// [`Error::Internal`] naming the migration that failed, of which nothing remains.
 pub async fn migrate(owner_url: &str) -> Result<MigrationState> {
     migrate_with(owner_url, MIGRATIONS).await
@@ -109,10 +110,11 @@ pub async fn migration_state(connection: &mut PgConnection) -> Result<MigrationS
 /// # Errors
 /// Only where it cannot be asked.
 pub async fn migration_state_at(url: &str) -> Result<MigrationState> {
-    let mut connection = PgConnection::connect(url).await.map_err(store_error)?;
+    let mut connection = PgConnection::connect_with(&parsed(url)?).await.map_err(store_error)?;
     let mut state = migration_state(&mut connection).await;
     if state.is_err() {
-        run(&mut connection, format!("SET ROLE {}", roles::APP_ROLE)).await?;
+        // Within a transaction, which also a pooler in between leaves on one session.
+        run(&mut connection, format!("BEGIN; SET LOCAL ROLE {}", roles::APP_ROLE)).await?;
         state = migration_state(&mut connection).await;
     }
     let _ = connection.close().await;
@@ -129,8 +131,10 @@ async fn migrate_with(
     owner_url: &str,
     migrations: &'static [(&'static str, &'static str)],
 ) -> Result<MigrationState> {
+    pooler::refuse_lent(&parsed(owner_url)?).await?;
     // A connection of its own, closed whatever happens: with it go the lock and the settings.
-    let mut connection = PgConnection::connect(owner_url).await.map_err(store_error)?;
+    let mut connection =
+        PgConnection::connect_with(&parsed(owner_url)?).await.map_err(store_error)?;
     let done = migrate_on(&mut connection, migrations).await;
     // The outcome counts, not how well the connection was closed.
     let _ = connection.close().await;

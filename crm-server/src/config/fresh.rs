@@ -26,7 +26,7 @@ proxies = 0
 
 [database]
 # Name the store before the first `serve`: a PostgreSQL database, or "memory:" for a look round.
-# url = "postgres://crm_app:password@localhost/crm"
+# url = "postgres://crm:password@localhost/crm"
 # The role that owns the tables, for migrating; the same as `url` where absent.
 # migration_url = "postgres://crm_owner:password@localhost/crm"
 # Whether `serve` migrates before it listens; otherwise run `crm-server migrate` yourself.

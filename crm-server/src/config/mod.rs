@@ -73,6 +73,10 @@ pub struct Database {
     /// when the server stops. There is no default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
+    /// The same database as the user for sign-in and scheduled work, where that is another one
+    /// than for tenants' requests: behind a pooler in transaction mode. `url` if absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_url: Option<SecretUrl>,
     /// The same database under the role that owns the tables, for migrating; `url` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration_url: Option<SecretUrl>,
@@ -92,6 +96,7 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: None,
+            system_url: None,
             migration_url: None,
             migrate_on_start: true,
             pool_size: 10,

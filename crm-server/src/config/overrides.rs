@@ -23,6 +23,9 @@ pub struct Overrides {
     /// Where records are kept: postgres://… or memory:
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretUrl>,
+    /// The same database as the user for sign-in and scheduled work, where that is another one
+    #[arg(long, global = true, env = "CRM_SYSTEM_DATABASE_URL", hide_env_values = true)]
+    pub system_database_url: Option<SecretUrl>,
     /// The same database under the role that owns the tables, for migrating
     #[arg(long, global = true, env = "CRM_MIGRATION_DATABASE_URL", hide_env_values = true)]
     pub migration_database_url: Option<SecretUrl>,
@@ -118,6 +121,7 @@ impl Overrides {
             public_url,
             proxies,
             database_url,
+            system_database_url,
             migration_database_url,
             database_pool_size,
             database_acquire_timeout,
@@ -165,6 +169,7 @@ impl Overrides {
         set(to_url, public_url);
         set(to_proxies, proxies);
         set(&mut database.url, database_url.map(Some));
+        set(&mut database.system_url, system_database_url.map(Some));
         set(&mut database.migration_url, migration_database_url.map(Some));
         set(&mut database.pool_size, database_pool_size);
         set(&mut database.acquire_timeout, database_acquire_timeout);

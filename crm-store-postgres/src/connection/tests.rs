@@ -1,6 +1,6 @@
 use std::time::Instant;
 
-use sqlx::Row;
+use sqlx::{AssertSqlSafe, Row};
 
 use super::*;
 use crate::tables::{create_tables_sql, tests::examples};
@@ -239,10 +239,4 @@ async fn what_never_answers_is_unavailable() {
 fn options_do_not_show_their_password() {
     let options = PostgresOptions::new("postgres://crm:secret@localhost/crm");
     assert!(!format!("{options:?}").contains("secret"));
-}
-
-#[test]
-fn a_role_is_quoted() {
-    let options = PostgresOptions::new("postgres://localhost/crm");
-    assert!(options.set_up(Some("a\"b")).ends_with("SET ROLE \"a\"\"b\""));
 }

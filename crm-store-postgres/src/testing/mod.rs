@@ -19,6 +19,7 @@
 
 mod binaries;
 mod cluster;
+mod pooler;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -30,6 +31,8 @@ use sqlx::postgres::PgRow;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use url::Url;
 use uuid::Uuid;
+
+pub use pooler::{Lending, Pooler};
 
 /// The role that owns the databases: may create roles, is no superuser.
 const OWNER: &str = "crm_test_owner";
