@@ -18,8 +18,9 @@ use crate::records::{Records, Rules};
 use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
 };
-use crate::tags::Tags;
+use crate::tags::{Tags, Vocabulary};
 use crate::tenants::{System, Tenant};
+use crate::users::Staff;
 
 /// A CRM over a store. Cheap to clone; share one per program.
 #[derive(Debug, Clone)]
@@ -36,6 +37,8 @@ struct Inner {
     session_lifetimes: (TimeDelta, TimeDelta),
     definitions: Lately<[CustomField]>,
     tenants: Lately<Tenant>,
+    vocabularies: Lately<Vocabulary>,
+    staff: Lately<Staff>,
 }
 
 /// Every record type of the product, in the order in which tables are made.
@@ -141,6 +144,8 @@ impl CrmBuilder {
             session_lifetimes: self.session_lifetimes,
             definitions: Lately::default(),
             tenants: Lately::default(),
+            vocabularies: Lately::default(),
+            staff: Lately::default(),
         })))
     }
 }
@@ -227,6 +232,14 @@ impl Crm {
 
     pub(crate) fn definitions(&self) -> &Lately<[CustomField]> {
         &self.0.definitions
+    }
+
+    pub(crate) fn vocabularies(&self) -> &Lately<Vocabulary> {
+        &self.0.vocabularies
+    }
+
+    pub(crate) fn staff(&self) -> &Lately<Staff> {
+        &self.0.staff
     }
 
     pub(crate) fn tenants(&self) -> &Lately<Tenant> {

@@ -1,5 +1,5 @@
 //! What was read of a tenant lately and is asked for far more often than it changes: its settings,
-//! the definitions of its fields.
+//! the definitions of its fields, and what is shown with records, its tags and its people.
 //!
 //! Only what may be a moment old belongs here, never what somebody may do: another instance's
 //! change is seen when the moment is over, one's own at once.

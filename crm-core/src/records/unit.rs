@@ -15,8 +15,9 @@ use crate::error::{Error, Rejection, Result};
 use crate::events::Event;
 use crate::id::Id;
 use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
+use crate::tags::Tag;
 use crate::tenants::TenantId;
-use crate::users::UserId;
+use crate::users::{Member, UserId};
 
 /// A change in the making.
 #[derive(Debug)]
@@ -144,15 +145,21 @@ impl Unit {
     /// Commits within an actor's tenant.
     pub(crate) async fn commit(self, tenant: &TenantCrm) -> Result<Commit> {
         let described = describe(&self.operations);
+        let shown = Shown::of(&self.operations);
         let batch = Batch::new(self.operations)?;
-        tenant.commit(batch).await.map_err(|error| explain(error, &described))
+        let done = tenant.commit(batch).await;
+        shown.forget(&self.crm);
+        done.map_err(|error| explain(error, &described))
     }
 
     /// Commits for the system.
     pub(crate) async fn commit_as_system(self) -> Result<Commit> {
         let described = describe(&self.operations);
+        let shown = Shown::of(&self.operations);
         let batch = Batch::new(self.operations)?;
-        self.crm.system_commit(batch).await.map_err(|error| explain(error, &described))
+        let done = self.crm.system_commit(batch).await;
+        shown.forget(&self.crm);
+        done.map_err(|error| explain(error, &described))
     }
 
     fn tenant_of(&self, schema: &Schema) -> Result<Option<TenantId>> {
@@ -210,6 +217,33 @@ impl Unit {
             record: event.into_record(Some(tenant))?,
         });
         Ok(())
+    }
+}
+
+/// The tenants of which something is remembered that a batch may change, whether or not it seems
+/// to have failed: an answer can be lost on its way.
+struct Shown {
+    tags: Vec<TenantId>,
+    members: Vec<TenantId>,
+}
+
+impl Shown {
+    fn of(operations: &[Operation]) -> Self {
+        let of_type = |name: &str| {
+            let written = operations.iter().filter_map(|operation| {
+                let (schema, record) = operation.after().or(operation.before())?;
+                (schema.name() == name).then(|| record.tenant()).flatten()
+            });
+            let mut tenants: Vec<TenantId> = written.collect();
+            tenants.dedup();
+            tenants
+        };
+        Self { tags: of_type(Tag::ENTITY), members: of_type(Member::ENTITY) }
+    }
+
+    fn forget(&self, crm: &Crm) {
+        self.tags.iter().for_each(|tenant| crm.vocabularies().forget(*tenant));
+        self.members.iter().for_each(|tenant| crm.staff().forget(*tenant));
     }
 }
 

@@ -3,6 +3,9 @@
 //! A record keeps the identifiers of its tags. Deleting a tag hides it everywhere; the records
 //! keep the identifier, so that restoring the tag brings everything back.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
@@ -57,6 +60,53 @@ impl Rules for Tag {
     }
 }
 
+/// The live tags of a tenant, as they were a moment ago.
+#[derive(Debug)]
+pub(crate) enum Vocabulary {
+    /// All of them.
+    Whole(HashMap<Id<Tag>, Tag>),
+    /// Too many to remember.
+    TooLarge,
+}
+
+/// Those of these tags that are live, in no particular order, as they were a moment ago: for
+/// showing them with records. Needs `tags:read`.
+///
+/// # Errors
+/// [`Error::Forbidden`]; where the store fails.
+pub async fn named(within: &TenantCrm, ids: &[Id<Tag>]) -> Result<Vec<Tag>> {
+    within.actor().require(&Tags::permission("read"))?;
+    let remembered = within.crm().vocabularies();
+    let tenant = within.actor().tenant();
+    let vocabulary = match remembered.get(tenant, within.crm().clock().now()) {
+        Ok(vocabulary) => vocabulary,
+        Err(reading) => {
+            let vocabulary = Arc::new(vocabulary(within).await?);
+            remembered.put(tenant, reading, Arc::clone(&vocabulary));
+            vocabulary
+        }
+    };
+    match &*vocabulary {
+        Vocabulary::Whole(tags) => {
+            let wanted: HashSet<&Id<Tag>> = ids.iter().collect();
+            Ok(wanted.into_iter().filter_map(|id| tags.get(id).cloned()).collect())
+        }
+        Vocabulary::TooLarge => within.tags().get_many(ids.iter().copied()).await,
+    }
+}
+
+async fn vocabulary(within: &TenantCrm) -> Result<Vocabulary> {
+    let query = Query::new(Tag::schema().clone());
+    let query = query.window(Window::Cursor { after: None, limit: MAX_LIMIT })?;
+    let found = within.query_for_rules(query).await?;
+    if found.next.is_some() {
+        return Ok(Vocabulary::TooLarge);
+    }
+    let tags = found.items.into_iter().map(|record| Tag::from_values(record.into_values()));
+    let tags = tags.map(|tag| tag.map(|tag| (tag.id, tag)));
+    Ok(Vocabulary::Whole(tags.collect::<Result<_>>()?))
+}
+
 /// Refuses tags that the tenant does not have, of those that were not there before, and drops
 /// repeated ones.
 pub(crate) async fn check_tags(
@@ -64,7 +114,7 @@ pub(crate) async fn check_tags(
     tags: &mut Vec<Id<Tag>>,
     before: &[Id<Tag>],
 ) -> Result<()> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     tags.retain(|tag| seen.insert(*tag));
     if tags.len() > MOST_PER_RECORD {
         return Err(Error::invalid(

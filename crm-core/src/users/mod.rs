@@ -1,14 +1,18 @@
 //! Users, who sign in, and members, who they are in one tenant.
 
-use std::collections::HashMap;
+mod colleagues;
+
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
-use crate::error::{Error, FieldError, Result};
+use crate::error::{FieldError, Result};
 use crate::id::Id;
-use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Value, Window};
-use crate::{Choice, Entity, Find, TenantCrm};
+use crate::store::{Filter, MAX_LIMIT, Path, Query, Value, Window};
+use crate::{Choice, Entity, TenantCrm};
+
+pub(crate) use colleagues::Staff;
+pub use colleagues::colleagues;
 
 /// The identifier of a user.
 pub type UserId = Id<User>;
@@ -144,41 +148,4 @@ pub(crate) async fn check_members(
             FieldError::new(*field, "UNKNOWN_USER", "expected an active member of the tenant")
         })
         .collect())
-}
-
-/// The members of a tenant with these user identifiers, one for each, also of those who have left
-/// or are inactive: for showing who a record is assigned to. Names and addresses of colleagues are
-/// no secret within a tenant.
-///
-/// # Errors
-/// [`Error::Limit`] beyond [`MAX_LIMIT`] users.
-pub async fn colleagues(within: &TenantCrm, users: &[UserId]) -> Result<Vec<Member>> {
-    if users.is_empty() {
-        return Ok(Vec::new());
-    }
-    if users.len() > MAX_LIMIT as usize {
-        let limit = u64::from(MAX_LIMIT);
-        return Err(Error::Limit { what: "the number of users asked for".to_owned(), limit });
-    }
-    // Who left and came back has several members: the live one counts, else the last.
-    let mut found: HashMap<UserId, Member> = HashMap::new();
-    let mut after = None;
-    loop {
-        let query = Find::from(Member::USER.any_of(users.iter().copied()))
-            .deleted(Deleted::Include)
-            .into_query()?
-            .window(Window::Cursor { after, limit: MAX_LIMIT })?;
-        let Page { items, next, .. } = within.query_for_rules(query).await?;
-        for record in items {
-            let member = Member::from_values(record.into_values())?;
-            match found.get(&member.user) {
-                Some(_) if member.deleted_at.is_some() => {}
-                _ => drop(found.insert(member.user, member)),
-            }
-        }
-        after = next;
-        if after.is_none() {
-            return Ok(found.into_values().collect());
-        }
-    }
 }

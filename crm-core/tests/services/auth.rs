@@ -8,6 +8,7 @@ use crm_core::access::{BuiltIn, Permission, Reach};
 use crm_core::auth::{SignIn, SignUp};
 use crm_core::customers::CustomerDraft;
 use crm_core::ports::PasswordHasher;
+use crm_core::users::colleagues;
 use crm_core::{Crm, CrmBuilder, Error, ManualClock, Result, SeededRandom};
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
@@ -100,8 +101,10 @@ async fn a_record_is_assigned_to_members_only() {
         let refused = acme.customers().create(draft()).await.unwrap_err();
         let Error::Invalid(faults) = refused else { panic!("{refused}") };
         assert_eq!((faults[0].field.as_str(), faults[0].code), ("coach", "UNKNOWN_USER"));
+        assert!(colleagues(&acme, &[bob.id]).await.unwrap().is_empty());
         crm.system().add_member(ada.tenant.id, bob.id, &[BuiltIn::User]).await.unwrap();
         acme.customers().create(draft()).await.unwrap();
+        assert_eq!(colleagues(&acme, &[bob.id]).await.unwrap().len(), 1, "shown at once");
     })
     .await;
 }

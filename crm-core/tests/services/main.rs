@@ -6,4 +6,5 @@ mod auth;
 mod custom_fields;
 mod first_steps;
 mod policy;
+mod shown;
 mod support;

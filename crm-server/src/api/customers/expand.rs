@@ -1,8 +1,9 @@
-//! What customers embed: people and tags, each with one query however many customers there are.
+//! What customers embed: people and tags, each with at most one query however many customers
+//! there are.
 
 use std::collections::BTreeMap;
 
-use crm_core::tags::Tag;
+use crm_core::tags::{Tag, named};
 use crm_core::users::{Member, UserId, colleagues};
 use crm_core::{Entity, Error, Id, Result, TenantCrm};
 use uuid::Uuid;
@@ -58,7 +59,7 @@ pub(super) async fn expand_tags(crm: &TenantCrm, views: &mut [CustomerView]) -> 
     if ids.is_empty() {
         return Ok(());
     }
-    let found = match crm.tags().get_many(ids).await {
+    let found = match named(crm, &ids).await {
         Ok(found) => found,
         Err(Error::Forbidden { .. }) => return Ok(()),
         Err(error) => return Err(error),
