@@ -9,6 +9,10 @@
 //! | `typed_queries` | filters, orders, search, walking everything, figures |
 //! | `own_clock` | standing at any date, in a test |
 //! | `load_csv` | any CSV file into a tenant's customers |
+//! | `mounted` | the whole REST API inside a poem application, beside its own routes |
+//! | `own_authentication` | the library behind one's own sign-in: claims become an actor |
+//!
+//! The last two want `--features http`, which takes the server in.
 //!
 //! `cargo run -p crm-examples --example first_program` runs one; `cargo nextest run -p
 //! crm-examples` runs the test that each of them holds.

@@ -44,6 +44,21 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// Whoever a request's token stands for, at work in a tenant: for routes of a host's own,
+    /// beside the API's, that hold the [`App`] as data.
+    ///
+    /// # Errors
+    /// Those of [`SignedIn::of`]; 403 where the user works in no tenant.
+    pub async fn of(request: &Request) -> Result<Self, ApiError> {
+        let SignedIn { app, membership, .. } = SignedIn::of(request).await?;
+        let Some(membership) = membership else {
+            let fault = Fault::new("NO_TENANT", "you work in no tenant: choose or create one");
+            return Err(ApiError::new(StatusCode::FORBIDDEN, fault));
+        };
+        let crm = app.crm().tenant(membership.actor().with_origin(origin(request)));
+        Ok(Self { app, crm, membership })
+    }
+
     /// The tenant's CRM, as far as the caller's permissions reach.
     pub fn crm(&self) -> &TenantCrm {
         &self.crm
@@ -182,12 +197,6 @@ impl<'a> ApiExtractor<'a> for Caller {
         _: &mut RequestBody,
         _: ExtractParamOptions<()>,
     ) -> poem::Result<Self> {
-        let SignedIn { app, membership, .. } = SignedIn::of(request).await?;
-        let Some(membership) = membership else {
-            let fault = Fault::new("NO_TENANT", "you work in no tenant: choose or create one");
-            return Err(ApiError::new(StatusCode::FORBIDDEN, fault).into());
-        };
-        let crm = app.crm().tenant(membership.actor().with_origin(origin(request)));
-        Ok(Self { app, crm, membership })
+        Ok(Self::of(request).await?)
     }
 }
