@@ -15,7 +15,7 @@ use crm_core::access::{Actor, BuiltIn, Origin, Role, Scopes};
 use crm_core::customers::CustomerDraft;
 use crm_core::tenants::TenantId;
 use crm_core::users::UserId;
-use crm_core::{Clock, Crm, Error, Find, TenantCrm};
+use crm_core::{Crm, Error, Find, TenantCrm};
 use crm_store_memory::MemoryStore;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use poem::http::{StatusCode, header};
@@ -169,7 +169,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crm_core::ManualClock;
+    use crm_core::{Clock, ManualClock};
     use poem::test::TestClient;
 
     struct Shop {
