@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use crate::access::{Actor, scoping};
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
+use crate::companies::Companies;
 use crate::custom_fields::{CustomField, CustomFieldDefinitions};
 use crate::customers::Customers;
 use crate::entity::Entity;
@@ -59,6 +60,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::AccessChange::schema(),
         crate::tags::Tag::schema(),
         CustomField::schema(),
+        crate::companies::Company::schema(),
         crate::customers::Customer::schema(),
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
@@ -273,6 +275,11 @@ impl TenantCrm {
         &self.crm
     }
 
+    /// Companies.
+    pub fn companies(&self) -> Companies {
+        self.records()
+    }
+
     /// Customers.
     pub fn customers(&self) -> Customers {
         Customers::new(self.clone())
@@ -300,6 +307,10 @@ impl TenantCrm {
     ) -> Result<Page<Record>> {
         let scoped = scoping::query(&self.actor, self.crm.catalogue(), permission, query)?;
         self.crm.0.store.query(&scoped).await
+    }
+
+    pub(crate) async fn scoped_query(&self, query: &Scoped<Query>) -> Result<Page<Record>> {
+        self.crm.0.store.query(query).await
     }
 
     pub(crate) async fn aggregate(

@@ -22,8 +22,10 @@ use crate::tenants::TenantId;
 
 /// A struct that is stored as a record. Implemented by `#[derive(Entity)]` only.
 pub trait Entity: Clone + Debug + PartialEq + Send + Sync + Sized + 'static {
-    /// The plural name in snake case: table, path and permission resource.
+    /// The plural name in snake case: table and path.
     const ENTITY: &'static str;
+    /// The resource that permissions name; the type's own name unless declared otherwise.
+    const RESOURCE: &'static str;
     /// What a caller gives to create one: all fields that are not the library's own to set.
     type Draft: Draft<Self>;
     /// What a caller gives to change one: each of those fields kept, cleared or set.

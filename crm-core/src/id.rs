@@ -42,6 +42,11 @@ impl<T: ?Sized> Clone for Id<T> {
     }
 }
 impl<T: ?Sized> Copy for Id<T> {}
+impl<T: ?Sized> From<Id<T>> for Uuid {
+    fn from(id: Id<T>) -> Self {
+        id.uuid()
+    }
+}
 impl<T: ?Sized> PartialEq for Id<T> {
     fn eq(&self, other: &Self) -> bool {
         self.0 == other.0

@@ -60,7 +60,8 @@
 //! | say who may do what | [`access`] |
 //! | list, count, create, change, delete records of any type | [`Records`], [`Find`], [`Where`] |
 //! | make tenants, and work across them | [`tenants`] |
-//! | keep customers, tags, a tenant's own fields | [`customers`], [`tags`], [`custom_fields`] |
+//! | keep customers, companies, tags, a tenant's own fields | [`customers`], [`companies`], [`tags`], [`custom_fields`] |
+//! | know what a record is that another one names | [`EndRef`], [`TenantCrm::ends`] |
 //! | let the library keep users, passwords and sessions | [`users`], [`auth`] |
 //! | read what was changed by whom, and what it set off | [`audit`], [`events`] |
 //! | declare a record type of one's own | [`Entity`](macro@Entity), [`Choice`](macro@Choice), [`Rules`] |
@@ -81,6 +82,7 @@ pub mod access;
 pub mod audit;
 pub mod auth;
 mod clock;
+pub mod companies;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod crm;
@@ -183,6 +185,7 @@ pub mod values;
 /// | `owners(through(customer_id))` | whoever owns the record referred to |
 /// | `unique(name = "…", fields(a, b))` | no two live records of a tenant share these; repeatable |
 /// | `index(a, b)` | lists are often filtered or sorted so; repeatable |
+/// | `resource = "users"` | the resource that permissions on its records name, where it is not `name` |
 /// | `no_default_draft` | the draft is not `Default`, because a field has none |
 ///
 /// One of the forms of `owners` has to be there. On a field it says:
@@ -194,6 +197,8 @@ pub mod values;
 /// | `scale = 2` | digits after the point of a decimal; 4 otherwise |
 /// | `references = "companies"` | the record type that the identifier refers to |
 /// | `secret` | kept out of the audit log and of events |
+/// | `title` | what a record is called where others name it; one field |
+/// | `known_by` | the identifier by which others name it, where it is not `id` |
 /// | `computed` | the library sets it: in no draft and no patch, `Default` in a new record |
 /// | `rename = "wireName"` | its name in the API |
 /// | `reads = Country` | filters read its text by the rules of this type: `country=Germany` |
@@ -236,4 +241,4 @@ pub use entity::{
 };
 pub use error::{Error, Faults, FieldError, Rejection, Result};
 pub use id::{Id, Random, SeededRandom, SystemRandom};
-pub use records::{Records, Rules};
+pub use records::{End, EndRef, Ends, Records, Rules};

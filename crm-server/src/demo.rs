@@ -7,9 +7,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use crm_core::access::{Actor, BuiltIn};
 use crm_core::auth::SignUp;
+use crm_core::companies::{Company, CompanyDraft, CompanySize};
 use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
-use crm_core::customers::{CompanySize, CustomerDraft, CustomerStatus};
-use crm_core::demo::{Demo, DemoPerson, Flavour};
+use crm_core::customers::{CustomerDraft, CustomerStatus};
+use crm_core::demo::{Demo, DemoCompany, DemoPerson, Flavour};
 use crm_core::store::Store;
 use crm_core::tags::{Tag, TagDraft};
 use crm_core::tenants::{TenantDraft, TenantId};
@@ -81,6 +82,7 @@ struct Filling {
     within: TenantCrm,
     people: Vec<UserId>,
     tags: Vec<Id<Tag>>,
+    companies: Vec<(Company, DemoCompany)>,
 }
 
 impl Filling {
@@ -106,24 +108,48 @@ impl Filling {
         let within = crm.tenant(Actor::new(tenant, people[0]).with_role(BuiltIn::Owner));
         let tags = make_tags(&within, flavour).await?;
         define_fields(&within, flavour).await?;
-        Ok(Self { demo, flavour, within, people, tags })
+        Ok(Self { demo, flavour, within, people, tags, companies: Vec::new() })
     }
 
     async fn customer(&mut self) -> Result<()> {
         let draft = match self.flavour {
-            Flavour::Software => self.firm(),
+            Flavour::Software => self.firm().await?,
             Flavour::Coaching => self.person(),
         };
         self.within.customers().create(draft).await.map(drop)
     }
 
-    /// A firm that buys software.
-    fn firm(&mut self) -> CustomerDraft {
-        let company = self.demo.company();
+    /// A firm that buys software, or a part of one that does already.
+    async fn firm(&mut self) -> Result<CustomerDraft> {
+        let (belongs_to, company) = if !self.companies.is_empty() && self.demo.chance(20) {
+            self.demo.pick(&self.companies).clone()
+        } else {
+            self.company().await?
+        };
         let person = self.demo.person_at(&company);
         let mut fields = CustomFields::default();
         fields.set("seats", i64::max(1, company.employees / 4));
         fields.set("plan", *self.demo.pick(&["starter", "team", "enterprise"]));
+        Ok(CustomerDraft {
+            contact_name: Some(person.full_name()),
+            notes: self.demo.chance(40).then(|| self.demo.note(&person)),
+            company_name: Some(company.name),
+            company_id: Some(belongs_to.id),
+            email: Some(company.email),
+            website: Some(company.website),
+            industry: Some(company.industry.to_owned()),
+            size: belongs_to.size,
+            employee_count: Some(company.employees),
+            annual_revenue: Some(Decimal::from(company.annual_revenue)),
+            currency: Some(company.currency.to_owned()),
+            custom_fields: fields,
+            assigned_to: belongs_to.assigned_to,
+            ..self.at(&person)
+        })
+    }
+
+    async fn company(&mut self) -> Result<(Company, DemoCompany)> {
+        let company = self.demo.company();
         let size = match company.employees {
             ..=9 => CompanySize::Micro,
             10..=49 => CompanySize::Small,
@@ -131,20 +157,29 @@ impl Filling {
             250..=999 => CompanySize::Large,
             _ => CompanySize::Enterprise,
         };
-        CustomerDraft {
-            contact_name: Some(person.full_name()),
-            notes: self.demo.chance(40).then(|| self.demo.note(&person)),
-            company_name: Some(company.name),
-            email: Some(company.email),
-            website: Some(company.website),
+        let draft = CompanyDraft {
+            name: company.name.clone(),
+            domain: Some(company.domain.clone()),
+            website: Some(company.website.clone()),
             industry: Some(company.industry.to_owned()),
             size: Some(size),
             employee_count: Some(company.employees),
             annual_revenue: Some(Decimal::from(company.annual_revenue)),
             currency: Some(company.currency.to_owned()),
-            custom_fields: fields,
-            ..self.at(&person)
-        }
+            email: Some(company.email.clone()),
+            phone: Some(company.phone.clone()),
+            address: Some(company.address.street.clone()),
+            city: Some(company.address.city.to_owned()),
+            region: Some(company.address.region.to_owned()),
+            postal_code: Some(company.address.postal_code.clone()),
+            country: Some(company.address.country.to_owned()),
+            // The owner and the reader look after nobody.
+            assigned_to: self.demo.chance(85).then(|| *self.demo.pick(&self.people[1..5])),
+            ..CompanyDraft::default()
+        };
+        let made = (self.within.companies().create(draft).await?, company);
+        self.companies.push(made.clone());
+        Ok(made)
     }
 
     /// A person who is coached.
@@ -306,6 +341,12 @@ mod tests {
             assert!(stats.total >= 180 && stats.new_this_month < stats.total / 4);
             let tagged = customers.find(crm_core::Find::<Customer>::all()).await.unwrap();
             assert!(tagged.items.iter().any(|customer| !customer.tags.is_empty()));
+            if user.tenant.contains("Software") {
+                let belonging = customers.count(Customer::COMPANY_ID.present()).await.unwrap();
+                let companies = crm.tenant(membership.actor()).companies();
+                let companies = companies.count(Where::all()).await.unwrap();
+                assert!(companies > 100 && companies < belonging, "{companies}, {belonging}");
+            }
         }
     }
 }

@@ -18,6 +18,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         "tenants, users and customers",
         include_str!("../migrations/0002_tenants_users_and_customers.sql"),
     ),
+    ("companies", include_str!("../migrations/0003_companies.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

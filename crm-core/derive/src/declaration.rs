@@ -22,6 +22,9 @@ pub(crate) struct Declaration {
     pub(crate) unique: Vec<Unique>,
     pub(crate) indexes: Vec<Vec<usize>>,
     pub(crate) default_draft: bool,
+    pub(crate) resource: Option<LitStr>,
+    pub(crate) title: Option<usize>,
+    pub(crate) known_by: Option<usize>,
     pub(crate) members: Vec<Member>,
 }
 
@@ -62,6 +65,8 @@ pub(crate) struct Marks {
     pub(crate) code: Option<Span>,
     pub(crate) secret: Option<Span>,
     pub(crate) computed: Option<Span>,
+    pub(crate) title: Option<Span>,
+    pub(crate) known_by: Option<Span>,
     pub(crate) scale: Option<LitInt>,
     pub(crate) references: Option<LitStr>,
     pub(crate) rename: Option<LitStr>,
@@ -152,6 +157,8 @@ impl Marks {
                     "code" => &mut marks.code,
                     "secret" => &mut marks.secret,
                     "computed" => &mut marks.computed,
+                    "title" => &mut marks.title,
+                    "known_by" => &mut marks.known_by,
                     "scale" => {
                         let scale: LitInt = meta.value()?.parse()?;
                         if scale.base10_parse::<u8>()? > 6 {
@@ -174,7 +181,7 @@ impl Marks {
                     _ => {
                         return Err(meta.error(
                             "expected filter, sort, search, code, scale, references, secret, \
-                             computed, rename or reads",
+                             computed, title, known_by, rename or reads",
                         ));
                     }
                 };
@@ -189,7 +196,16 @@ impl Marks {
     }
 
     fn is_empty(&self) -> bool {
-        let flags = [self.filter, self.sort, self.search, self.code, self.secret, self.computed];
+        let flags = [
+            self.filter,
+            self.sort,
+            self.search,
+            self.code,
+            self.secret,
+            self.computed,
+            self.title,
+            self.known_by,
+        ];
         flags.iter().all(Option::is_none)
             && self.scale.is_none()
             && self.references.is_none()
@@ -207,6 +223,7 @@ struct Given {
     unique: Vec<(LitStr, Vec<Ident>)>,
     indexes: Vec<Vec<Ident>>,
     no_default_draft: Option<()>,
+    resource: Option<LitStr>,
 }
 
 enum GivenOwners {
@@ -229,6 +246,10 @@ impl Given {
                     }
                     "tenant" => once(&meta, &mut given.scoping, Scoping::Tenant),
                     "global" => once(&meta, &mut given.scoping, Scoping::Global),
+                    "resource" => {
+                        let resource = snake_name(&meta)?;
+                        once(&meta, &mut given.resource, resource)
+                    }
                     "no_default_draft" => once(&meta, &mut given.no_default_draft, ()),
                     "owners" => {
                         let owners = GivenOwners::read(&meta)?;
@@ -243,7 +264,8 @@ impl Given {
                         Ok(())
                     }
                     _ => Err(meta.error(
-                        "expected name, tenant, global, owners, unique, index or no_default_draft",
+                        "expected name, tenant, global, owners, unique, index, resource or \
+                         no_default_draft",
                     )),
                 }
             })?;
@@ -297,6 +319,9 @@ impl Given {
         let positions =
             |fields: &Vec<Ident>| Ok(all(fields)?.into_iter().map(|(field, _)| field).collect());
         let indexes = self.indexes.iter().map(positions).collect::<Result<_>>()?;
+        let title = only(&members, |marks| marks.title, "another field is the title already")?;
+        let known_by =
+            only(&members, |marks| marks.known_by, "records are known by another field already")?;
         Ok(Declaration {
             ident: input.ident.clone(),
             visibility: input.vis.clone(),
@@ -306,6 +331,9 @@ impl Given {
             unique,
             indexes,
             default_draft: self.no_default_draft.is_none(),
+            resource: self.resource,
+            title,
+            known_by,
             members,
         })
     }
@@ -340,6 +368,21 @@ impl GivenOwners {
             Ok(())
         })?;
         found.ok_or_else(|| meta.error("expected who owns its records"))
+    }
+}
+
+/// The one field that is marked so.
+fn only(
+    members: &[Member],
+    mark: impl Fn(&Marks) -> Option<Span>,
+    twice: &str,
+) -> Result<Option<usize>> {
+    let mut marked =
+        members.iter().enumerate().filter_map(|(i, member)| Some((i, mark(&member.marks)?)));
+    let first = marked.next().map(|(i, _)| i);
+    match marked.next() {
+        None => Ok(first),
+        Some((_, span)) => Err(Error::new(span, twice)),
     }
 }
 

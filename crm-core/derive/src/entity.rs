@@ -84,6 +84,25 @@ fn assertions(declaration: &Declaration) -> TokenStream {
                 format!("{name}: only text can be searched"),
             );
         }
+        if let Some(span) = marks.title {
+            assert(
+                span,
+                quote!(#required && ::core::matches!(
+                    #kind,
+                    ::crm_core::store::Kind::Text | ::crm_core::store::Kind::Code
+                )),
+                format!("{name}: a title is a text that is never absent"),
+            );
+        }
+        if let Some(span) = marks.known_by {
+            let filtered = marks.filter.is_some();
+            assert(
+                span,
+                quote!(#filtered && #required
+                    && ::core::matches!(#kind, ::crm_core::store::Kind::Uuid)),
+                format!("{name}: records are known by a required identifier that has filter"),
+            );
+        }
         if let Some(span) = marks.sort {
             assert(span, quote!(#kind.is_ordered()), format!("{name}: its values have no order"));
         }
@@ -172,10 +191,12 @@ fn entity(declaration: &Declaration) -> TokenStream {
     let schema = schema(declaration);
     let idents: Vec<&Ident> = members.iter().map(|member| &member.ident).collect();
     let wires = members.iter().map(|member| &member.wire);
+    let resource = declaration.resource.as_ref().unwrap_or(name);
     quote! {
         #[automatically_derived]
         impl ::crm_core::entity::Entity for #ident {
             const ENTITY: &'static str = #name;
+            const RESOURCE: &'static str = #resource;
             type Draft = #draft;
             type Patch = #patch;
 
@@ -234,6 +255,15 @@ fn schema(declaration: &Declaration) -> TokenStream {
         let fields = index.iter().map(|field| &members[*field].wire);
         quote!(.index(&[#(#fields),*])?)
     });
+    let resource = declaration.resource.as_ref().map(|resource| quote!(.resource(#resource)));
+    let title = declaration.title.map(|field| {
+        let wire = &members[field].wire;
+        quote!(.title(#wire)?)
+    });
+    let known_by = declaration.known_by.map(|field| {
+        let wire = &members[field].wire;
+        quote!(.known_by(#wire)?)
+    });
     quote! {
         fn schema() -> &'static ::std::sync::Arc<::crm_core::store::Schema> {
             fn declare() -> ::crm_core::Result<::std::sync::Arc<::crm_core::store::Schema>> {
@@ -241,6 +271,7 @@ fn schema(declaration: &Declaration) -> TokenStream {
                     #(.field(#fields))*
                     #(#unique)*
                     #(#indexes)*
+                    #resource #title #known_by
                     .build()
             }
             static SCHEMA: ::std::sync::LazyLock<

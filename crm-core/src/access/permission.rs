@@ -5,6 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::error::{Error, Result};
+use crate::store::Schema;
 
 /// What may be done: `customers:read`, `roles:manage`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -17,6 +18,11 @@ impl Permission {
     /// The permission for an action on a resource, both in snake case.
     pub const fn of(resource: &'static str, action: &'static str) -> Self {
         Self { resource: Cow::Borrowed(resource), action: Cow::Borrowed(action) }
+    }
+
+    /// The permission for an action on the records of a type.
+    pub(crate) fn on(schema: &Schema, action: &'static str) -> Self {
+        Self { resource: schema.resource().to_owned().into(), action: Cow::Borrowed(action) }
     }
 
     /// The resource: `customers`.

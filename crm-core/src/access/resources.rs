@@ -33,6 +33,7 @@ const WORDS: &[&str] = &["read", "create", "update", "delete"];
 /// Every resource of the product.
 pub const RESOURCES: &[Resource] = &[
     Resource { name: "customers", class: Class::Record, actions: RECORD },
+    Resource { name: "companies", class: Class::Record, actions: RECORD },
     Resource { name: "tags", class: Class::Vocabulary, actions: WORDS },
     Resource { name: "custom_fields", class: Class::Vocabulary, actions: WORDS },
     Resource { name: "dashboard", class: Class::View, actions: &["view"] },

@@ -5,11 +5,13 @@
 
 use super::actor::Actor;
 use super::permission::{Permission, Reach};
+use crate::Entity;
 use crate::error::{Error, Result};
 use crate::store::{
     Aggregate, Batch, Catalogue, Filter, Owners, Path, Query, Record, Schema, Scope, Scoped,
     Scoping, Value,
 };
+use crate::users::Member;
 
 /// A query over what the actor may read of it.
 pub(crate) fn query(
@@ -31,6 +33,29 @@ pub(crate) fn aggregate(
 ) -> Result<Scoped<Aggregate>> {
     let reach = reach_filter(actor, catalogue, permission, aggregate.schema())?;
     Ok(Scoped::new(scope(actor, aggregate.schema())?, aggregate.filter(reach)?))
+}
+
+/// A query over what the actor may read where other records name it; none where it may read
+/// nothing of that type.
+pub(crate) fn named(
+    actor: &Actor,
+    catalogue: &Catalogue,
+    query: Query,
+) -> Result<Option<Scoped<Query>>> {
+    let Some(reach) = named_filter(actor, catalogue, query.schema())? else { return Ok(None) };
+    Ok(Some(Scoped::new(scope(actor, query.schema())?, query.filter(reach)?)))
+}
+
+/// Which records of a type the actor may read where other records name them; none where it may
+/// read nothing of that type. Names of colleagues are no secret within a tenant.
+fn named_filter(actor: &Actor, catalogue: &Catalogue, schema: &Schema) -> Result<Option<Filter>> {
+    if schema.name() == Member::ENTITY {
+        return Ok(Some(Filter::All));
+    }
+    match actor.reach(&Permission::on(schema, "read")) {
+        None => Ok(None),
+        Some(reach) => of_reach(actor, catalogue, reach, schema, 0).map(Some),
+    }
 }
 
 /// A batch in the actor's tenant. Each record in it has passed [`covers`] before; that the tenant

@@ -8,6 +8,8 @@ use rust_decimal::Decimal;
 
 pub use stats::CustomerStats;
 
+use crate::companies::Company;
+pub use crate::companies::CompanySize;
 use crate::crm::TenantCrm;
 use crate::custom_fields::CustomFields;
 use crate::error::Result;
@@ -47,21 +49,6 @@ pub enum Engagement {
     Inactive,
 }
 
-/// How many people an organisation has, roughly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
-pub enum CompanySize {
-    /// Up to nine.
-    Micro,
-    /// Up to 49.
-    Small,
-    /// Up to 249.
-    Medium,
-    /// Up to 999.
-    Large,
-    /// More.
-    Enterprise,
-}
-
 /// Who buys: a person or an organisation.
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(name = "customers", tenant)]
@@ -80,11 +67,14 @@ pub struct Customer {
     pub deleted_at: Option<DateTime<Utc>>,
     /// What it is shown as: the company's name, else the contact's, else first and last name,
     /// else the e-mail address.
-    #[entity(computed, filter, sort)]
+    #[entity(computed, filter, sort, title)]
     pub name: String,
     /// The organisation's name.
     #[entity(filter, sort, search)]
     pub company_name: Option<String>,
+    /// The company that it belongs to.
+    #[entity(filter, references = "companies")]
+    pub company_id: Option<Id<Company>>,
     /// Whom to talk to there.
     #[entity(filter, sort, search)]
     pub contact_name: Option<String>,

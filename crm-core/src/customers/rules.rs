@@ -9,14 +9,21 @@ use crate::error::{Faults, FieldError, Result};
 use crate::records::{Records, Rules};
 use crate::tags::check_tags;
 use crate::users::{UserId, check_members};
-use crate::values::{Country, Currency, Email, Multiline, Phone, WebUrl, clean_text};
+use crate::values::{Contacts, Multiline, clean_text};
 
 #[async_trait]
 impl Rules for Customer {
     async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()> {
         let mut faults = Faults::default();
         self.clean_texts(&mut faults)?;
-        self.clean_contacts(&mut faults)?;
+        let contacts = Contacts {
+            email: &mut self.email,
+            phone: &mut self.phone,
+            website: &mut self.website,
+            country: &mut self.country,
+            currency: &mut self.currency,
+        };
+        contacts.clean(&mut faults)?;
         self.check_figures(&mut faults);
         self.name = self.shown_name();
         if self.name.is_empty() {
@@ -62,48 +69,6 @@ impl Customer {
             {
                 *text = cleaned;
             }
-        }
-        Ok(())
-    }
-
-    fn clean_contacts(&mut self, faults: &mut Faults) -> Result<()> {
-        for text in [
-            &mut self.email,
-            &mut self.phone,
-            &mut self.website,
-            &mut self.country,
-            &mut self.currency,
-        ] {
-            if text.as_deref().is_some_and(|text| text.trim().is_empty()) {
-                *text = None;
-            }
-        }
-        let mut country = None;
-        if let Some(given) = &self.country
-            && let Some(parsed) = faults.absorb(Country::parse("country", given))?
-        {
-            country = Some(parsed);
-            self.country = Some(parsed.code().to_owned());
-        }
-        if let Some(given) = &self.email
-            && let Some(email) = faults.absorb(Email::parse("email", given))?
-        {
-            self.email = Some(email.as_str().to_owned());
-        }
-        if let Some(given) = &self.phone
-            && let Some(phone) = faults.absorb(Phone::parse_in("phone", given, country))?
-        {
-            self.phone = Some(phone.as_str().to_owned());
-        }
-        if let Some(given) = &self.website
-            && let Some(website) = faults.absorb(WebUrl::parse("website", given))?
-        {
-            self.website = Some(website.as_str().to_owned());
-        }
-        if let Some(given) = &self.currency
-            && let Some(currency) = faults.absorb(Currency::parse("currency", given))?
-        {
-            self.currency = Some(currency.code().to_owned());
         }
         Ok(())
     }

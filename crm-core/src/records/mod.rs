@@ -3,23 +3,25 @@
 //! Every area's service stands on [`Records`]; it alone asks for permissions, so that none can
 //! be forgotten. Rules of a type live in its [`Rules`]; nothing here knows a particular type.
 
+pub(crate) mod ends;
 mod unit;
 
 use std::marker::PhantomData;
 
 use async_trait::async_trait;
 
+pub use ends::{End, EndRef, Ends};
 pub(crate) use unit::Unit;
 
 use crate::access::{Permission, Reach, scoping};
 use crate::audit::Action;
 use crate::crm::TenantCrm;
 use crate::entity::{Draft, Entity, Find, Patch, Where};
-use crate::error::{Error, Result};
+use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::store::{
-    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Page, Path, Query, Record, Schema, Value,
-    Window, system,
+    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Page, Path, Query, Record,
+    Schema, Value, Window, system,
 };
 
 /// How often a change is tried again when somebody else was faster.
@@ -58,9 +60,6 @@ pub(crate) const ATTEMPTS: u32 = 5;
 /// ```
 #[async_trait]
 pub trait Rules: Entity {
-    /// The resource that permissions name; the type's own name unless it belongs to another's.
-    const RESOURCE: &'static str = Self::ENTITY;
-
     /// Cleans the values, sets those that the library computes, and refuses what cannot be; all
     /// faults at once. `before` is the entity as stored, none where it is being created.
     async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()>;
@@ -176,25 +175,37 @@ impl<E: Rules> Records<E> {
         self.select(find.into_query()?.window(window)?).await
     }
 
-    /// Creates a record. Needs `create`, at a reach that contains the new record.
+    /// Creates a record. Needs `create`, at a reach that contains the new record, and `read` of
+    /// what it refers to.
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Invalid`] with every fault; [`Error::Conflict`] where a
-    /// unique key is taken.
+    /// unique key is taken, or with code `BUSY` where what it refers to keeps being changed.
     pub async fn create(&self, draft: E::Draft) -> Result<E> {
         let permission = Self::permission("create");
         let reach = self.within.actor().require(&permission)?;
-        let mut unit = Unit::within(&self.within);
-        let mut entity = draft.into_entity(unit.fresh());
-        entity.check(None, &self.within).await?;
-        self.require_reach(&permission, reach, &entity).await?;
-        unit.insert(entity.clone())?;
-        self.commit(unit).await?;
-        as_stored(entity)
+        let mut attempt = 1;
+        loop {
+            let mut unit = Unit::within(&self.within);
+            let mut entity = draft.clone().into_entity(unit.fresh());
+            let held = self.check(None, &mut entity).await?;
+            self.require_reach(&permission, reach, &entity).await?;
+            unit.insert(entity.clone())?;
+            unit.hold(held);
+            match self.commit(unit).await {
+                Ok(()) => return as_stored(entity),
+                // What it refers to was changed meanwhile, and may be gone or out of reach.
+                Err(Error::Stale { kind, id, .. }) if attempt == ATTEMPTS => {
+                    return Err(Error::busy(&kind, id));
+                }
+                Err(Error::Stale { .. }) => attempt += 1,
+                Err(error) => return Err(error),
+            }
+        }
     }
 
     /// Puts a draft in place of a record's values. Needs `update`, at a reach that contains the
-    /// record as it was and as it will be.
+    /// record as it was and as it will be, and `read` of what it refers to from now on.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Invalid`], [`Error::Conflict`];
@@ -283,9 +294,10 @@ impl<E: Rules> Records<E> {
             let mut after = before.clone();
             change(&mut after);
             // What is only deleted stays as it is, whatever the rules have become.
-            if action != Action::Deleted {
-                after.check(Some(&before), &self.within).await?;
-            }
+            let held = match action {
+                Action::Deleted => Vec::new(),
+                _ => self.check(Some(&before), &mut after).await?,
+            };
             if action == Action::Updated && after == before {
                 return Ok(before);
             }
@@ -299,17 +311,38 @@ impl<E: Rules> Records<E> {
             after.set_system(system);
             self.require_reach(permission, reach, &after).await?;
             unit.update(before, after.clone(), action)?;
+            unit.hold(held);
             match self.commit(unit).await {
                 Ok(()) => return as_stored(after),
-                Err(Error::Stale { .. }) if expected.is_none() => {
+                // A version is expected of this record only, not of what it refers to.
+                Err(Error::Stale { kind, id: stale, .. })
+                    if expected.is_none() || kind != E::ENTITY || stale != id.to_string() =>
+                {
                     if attempt == ATTEMPTS {
-                        return Err(Error::busy(E::ENTITY, id));
+                        return Err(Error::busy(&kind, stale));
                     }
                     attempt += 1;
                 }
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Cleans an entity and refuses what cannot be, all faults at once; gives what has to stay as
+    /// it is until the change is committed.
+    async fn check(&self, before: Option<&E>, entity: &mut E) -> Result<Vec<Operation>> {
+        let mut faults = Faults::default();
+        faults.absorb(entity.check(before, &self.within).await)?;
+        let before = before.map(|before| self.as_record(before));
+        let after = self.as_record(entity);
+        let held = ends::hold_references(&self.within, E::schema(), before.as_ref(), &after).await;
+        let held = faults.absorb(held)?;
+        faults.into_result()?;
+        Ok(held.unwrap_or_default())
+    }
+
+    fn as_record(&self, entity: &E) -> Record {
+        Record::from_stored(Some(self.within.actor().tenant()), entity.clone().into_values())
     }
 
     async fn commit(&self, unit: Unit) -> Result<()> {
@@ -321,7 +354,7 @@ impl<E: Rules> Records<E> {
     /// That a reach contains an entity; where it does not, says which one would.
     async fn require_reach(&self, permission: &Permission, reach: Reach, entity: &E) -> Result<()> {
         let actor = self.within.actor();
-        let record = Record::from_stored(Some(actor.tenant()), entity.clone().into_values());
+        let record = self.as_record(entity);
         let covered = match scoping::covers(actor, reach, E::schema(), &record) {
             scoping::Cover::Settled(covered) => covered,
             scoping::Cover::AsWith(parent, id) => {

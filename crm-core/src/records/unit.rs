@@ -118,6 +118,12 @@ impl Unit {
         self.put(E::schema(), before, after)
     }
 
+    /// Holds other records as they were read: the change comes to nothing where one of them is at
+    /// another version by then.
+    pub(crate) fn hold(&mut self, checks: Vec<Operation>) {
+        self.operations.extend(checks);
+    }
+
     fn put(&mut self, schema: &Arc<Schema>, before: Record, after: Record) -> Result<()> {
         self.note(schema, Some(&before), &after)?;
         self.operations.push(Operation::Update { schema: Arc::clone(schema), before, after });

@@ -219,6 +219,9 @@ pub struct Schema {
     owners: Owners,
     unique: Vec<UniqueKey>,
     indexes: Vec<Index>,
+    resource: Cow<'static, str>,
+    title: Option<FieldIndex>,
+    known_by: FieldIndex,
 }
 
 impl Schema {
@@ -237,17 +240,21 @@ impl Schema {
             time("updatedAt").required(),
             time("deletedAt"),
         ];
+        let name = name.into();
         SchemaBuilder(Self {
-            name: name.into(),
+            resource: name.clone(),
+            name,
             scoping,
             fields,
             owners,
             unique: Vec::new(),
             indexes: Vec::new(),
+            title: None,
+            known_by: system::ID,
         })
     }
 
-    /// The plural name in snake case: table, path and permission resource.
+    /// The plural name in snake case: table and path.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -284,6 +291,22 @@ impl Schema {
     /// The unique keys besides `id`.
     pub fn unique(&self) -> &[UniqueKey] {
         &self.unique
+    }
+
+    /// The resource that permissions on its records name; its own name unless declared otherwise.
+    pub fn resource(&self) -> &str {
+        &self.resource
+    }
+
+    /// The position of the field that says what a record is called, where there is one.
+    pub fn title(&self) -> Option<FieldIndex> {
+        self.title
+    }
+
+    /// The position of the identifier by which others know a record: `id` unless declared
+    /// otherwise. Members are known by their users.
+    pub fn known_by(&self) -> FieldIndex {
+        self.known_by
     }
 
     /// The declared indexes.
@@ -338,6 +361,31 @@ impl SchemaBuilder {
         Ok(self)
     }
 
+    /// With permissions that name this resource, in snake case, in place of the type's own name.
+    #[must_use]
+    pub fn resource(mut self, resource: impl Into<Cow<'static, str>>) -> Self {
+        self.0.resource = resource.into();
+        self
+    }
+
+    /// With records that are called what the field named holds.
+    ///
+    /// # Errors
+    /// Where the field is not declared.
+    pub fn title(mut self, field: &str) -> Result<Self> {
+        self.0.title = self.positions(&[field])?.pop();
+        Ok(self)
+    }
+
+    /// With records that others know by the identifier in the field named, in place of `id`.
+    ///
+    /// # Errors
+    /// Where the field is not declared.
+    pub fn known_by(mut self, field: &str) -> Result<Self> {
+        self.0.known_by = self.positions(&[field])?.pop().unwrap_or(system::ID);
+        Ok(self)
+    }
+
     /// Ends the declaration.
     ///
     /// # Errors
@@ -348,7 +396,7 @@ impl SchemaBuilder {
         let fault = |message: String| {
             Err(Error::internal(format!("record type {}: {message}", schema.name)))
         };
-        if !is_name(&schema.name) {
+        if !is_name(&schema.name) || !is_name(&schema.resource) {
             return fault("the name must be snake case".to_owned());
         }
         for (i, field) in schema.fields.iter().enumerate() {
@@ -404,6 +452,17 @@ impl SchemaBuilder {
             }
             _ => {}
         }
+        let is_text =
+            |field: &Field| field.required && matches!(field.kind, Kind::Text | Kind::Code);
+        if schema.title.is_some_and(|title| !declared(title).is_some_and(is_text)) {
+            return fault("a title is a required text".to_owned());
+        }
+        let is_id = |field: &Field| field.required && field.filterable && field.kind == Kind::Uuid;
+        if !declared(schema.known_by).is_some_and(is_id) {
+            return fault(
+                "records are known by a required identifier that is filtered by".to_owned(),
+            );
+        }
         if schema.indexes.iter().any(|index| index.fields.is_empty()) {
             return fault("an index needs fields".to_owned());
         }
@@ -449,7 +508,8 @@ impl Catalogue {
     /// A catalogue of the given types.
     ///
     /// # Errors
-    /// Where two share a name, or a reference names a type that is not among them.
+    /// Where two share a name, two with titles a resource, or a reference names a type that is not
+    /// among them.
     pub fn new(schemas: impl IntoIterator<Item = Arc<Schema>>) -> Result<Self> {
         let mut catalogue = Self::default();
         for schema in schemas {
@@ -458,7 +518,13 @@ impl Catalogue {
             }
             catalogue.0.push(schema);
         }
-        for schema in &catalogue.0 {
+        for (i, schema) in catalogue.0.iter().enumerate() {
+            let is_twin =
+                |other: &Arc<Schema>| other.title.is_some() && other.resource == schema.resource;
+            if schema.title.is_some() && catalogue.0[..i].iter().any(is_twin) {
+                let message = format!("two types of resource {} have titles", schema.resource);
+                return Err(Error::internal(message));
+            }
             for target in schema.fields().iter().filter_map(|field| field.references.as_deref()) {
                 let Some(other) = catalogue.get(target) else {
                     let name = schema.name();

@@ -88,7 +88,7 @@ impl fmt::Debug for User {
 
 /// A user in one tenant.
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(name = "members", tenant, owners(assigned(user)), no_default_draft)]
+#[entity(name = "members", resource = "users", tenant, owners(assigned(user)), no_default_draft)]
 #[entity(unique(name = "members_user", fields(user)))]
 pub struct Member {
     /// The identifier.
@@ -102,10 +102,10 @@ pub struct Member {
     /// When they left.
     pub deleted_at: Option<DateTime<Utc>>,
     /// Who they are.
-    #[entity(filter, references = "users")]
+    #[entity(filter, references = "users", known_by)]
     pub user: UserId,
     /// What they are called, as in the user.
-    #[entity(filter, sort, search)]
+    #[entity(filter, sort, search, title)]
     pub name: String,
     /// Their e-mail address, as in the user.
     #[entity(filter, sort, search)]

@@ -20,10 +20,12 @@
 //! ```
 
 mod color;
+mod contacts;
 mod country;
 mod country_table;
 mod currency;
 mod decimal;
+mod domain;
 mod email;
 mod locale;
 mod phone;
@@ -32,9 +34,11 @@ mod time_zone;
 mod web_url;
 
 pub use color::Color;
+pub(crate) use contacts::Contacts;
 pub use country::Country;
 pub use currency::Currency;
 pub use decimal::parse_decimal;
+pub use domain::Domain;
 pub use email::Email;
 pub use locale::Locale;
 pub use phone::Phone;
@@ -156,7 +160,9 @@ mod tests {
 
     #[test]
     fn an_accepted_value_survives_parsing_again_storing_and_json() {
-        holds_what_it_parsed!(Country, Currency, Email, WebUrl, TimeZone, Locale, Color, Phone);
+        holds_what_it_parsed!(
+            Country, Currency, Email, WebUrl, TimeZone, Locale, Color, Phone, Domain
+        );
     }
 
     proptest! {
@@ -172,6 +178,7 @@ mod tests {
             if let Ok(v) = TimeZone::parse("f", &text) { prop_assert_eq!(TimeZone::parse("f", v.as_str()).unwrap(), v); }
             if let Ok(v) = Locale::parse("f", &text) { prop_assert_eq!(Locale::parse("f", v.as_str()).unwrap(), v); }
             if let Ok(v) = Color::parse("f", &text) { prop_assert_eq!(Color::parse("f", v.as_str()).unwrap(), v); }
+            if let Ok(v) = Domain::parse("f", &text) { prop_assert_eq!(Domain::parse("f", v.as_str()).unwrap(), v); }
             if let Ok(Some(v)) = clean_text("f", &text, 30, Multiline::Yes) { prop_assert_eq!(clean_text("f", &v, 30, Multiline::Yes).unwrap(), Some(v)); }
         }
     }

@@ -3,8 +3,10 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
 
 mod auth;
+mod companies;
 mod custom_fields;
 mod first_steps;
+mod meddling;
 mod policy;
 mod shown;
 mod support;

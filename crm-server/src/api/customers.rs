@@ -1,6 +1,5 @@
 //! Customers: what the generic controller does, and their own actions beside it.
 
-mod expand;
 mod figures;
 mod found;
 mod view;
@@ -21,7 +20,7 @@ use super::error::ApiError;
 use super::etag;
 
 pub use figures::{Counted, CustomerStatsView};
-pub use view::{CustomerInput, CustomerResource, CustomerView, TagBrief, UserBrief};
+pub use view::{CustomerInput, CustomerResource, CustomerView};
 
 /// What customers have beside the usual.
 #[derive(Debug, Clone, Copy)]

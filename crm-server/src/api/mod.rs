@@ -6,6 +6,7 @@
 pub mod body;
 pub mod caller;
 pub mod crud;
+pub mod embed;
 pub mod envelope;
 pub mod error;
 pub mod etag;
@@ -13,6 +14,7 @@ mod known;
 pub mod values;
 
 pub mod auth;
+pub mod companies;
 pub mod custom_fields;
 pub mod customers;
 pub mod system;
@@ -44,6 +46,7 @@ macro_rules! resources {
 
 // One line for each record type.
 resources! {
+    companies::CompanyResource,
     customers::CustomerResource,
     tags::TagResource,
     custom_fields::CustomFieldResource,

@@ -56,8 +56,10 @@ async fn a_list_asks_the_store_as_often_however_many_records_it_embeds_for() {
         tags.push(tag.data()["id"].clone());
     }
     for i in 0..50 {
+        let company = owner.post("/api/v1/companies", json!({"name": format!("Firm {i}")})).await;
         let input = json!({
-            "companyName": format!("Customer {i}"), "tags": tags, "assignedTo": owner.user
+            "companyName": format!("Customer {i}"), "tags": tags, "assignedTo": owner.user,
+            "companyId": company.data()["id"]
         });
         owner.post("/api/v1/customers", input).await.is(201);
     }
@@ -69,9 +71,9 @@ async fn a_list_asks_the_store_as_often_however_many_records_it_embeds_for() {
     asked("/api/v1/customers").await;
     let one = asked("/api/v1/customers?limit=1").await;
     assert_eq!(one, asked("/api/v1/customers?limit=50").await);
-    assert_eq!(one, 1, "the page; the tags and the people are known from a moment ago");
+    assert_eq!(one, 2, "the page, the companies; tags and people are known from a moment ago");
     owner.post("/api/v1/customers/tags", json!({"name": "one more"})).await.is(201);
-    assert_eq!(asked("/api/v1/customers?limit=50").await, 2, "the page, the tags");
+    assert_eq!(asked("/api/v1/customers?limit=50").await, 3, "the page, the companies, the tags");
     assert_eq!(asked("/api/v1/customers?limit=50&expand=").await, 1);
     server.stop().await;
 }

@@ -17,6 +17,7 @@ struct Things {
     live: String,
     deleted: String,
     tag: String,
+    company: String,
 }
 
 async fn made(person: &Person, path: &str, input: Value) -> String {
@@ -29,14 +30,15 @@ async fn furnish(person: &Person) -> Things {
     let field = json!({"recordType": "customers", "key": "theirs", "label": "T", "type": "text"});
     made(person, FIELDS, field).await;
     let tag = made(person, TAGS, json!({"name": "Theirs"})).await;
+    let company = made(person, "/api/v1/companies", json!({"name": "Harbour Group"})).await;
     let input = json!({
-        "companyName": "Hidden Harbour", "email": "hidden@harbour.example", "tags": [tag],
+        "companyId": company, "companyName": "Hidden Harbour", "email": "hidden@harbour.example", "tags": [tag],
         "assignedTo": person.user, "customFields": {"theirs": "hidden"}
     });
     let live = made(person, CUSTOMERS, input.clone()).await;
     let deleted = made(person, CUSTOMERS, input).await;
     person.delete(&format!("{CUSTOMERS}/{deleted}")).await.is(200);
-    Things { live, deleted, tag }
+    Things { live, deleted, tag, company }
 }
 
 /// What an answer says, with what the caller itself sent taken out.
@@ -89,6 +91,7 @@ for_each_store! {
         made(&acme, CUSTOMERS, json!({"companyName": "Ours"})).await;
         // Each question twice: with what is theirs, and with what nobody has.
         let (user, tag) = (other.user.as_str(), things.tag.as_str());
+        let company = things.company.as_str();
         let questions = [
             ("assignedTo={}", user, NOBODYS),
             ("createdBy={}", user, NOBODYS),
@@ -105,6 +108,7 @@ for_each_store! {
             ("customFields.{}%5Bcontains%5D=h", "theirs", "qqqqqq"),
             ("sort=customFields.{}", "theirs", "qqqqqq"),
             ("filter=customFields.{}%20%3D%20%22hidden%22", "theirs", "qqqqqq"),
+            ("companyId={}", company, NOBODYS),
             ("search={}", "Harbour", "Nowhere"),
             ("email={}", "hidden@harbour.example", "nobody@harbour.example"),
             ("expand={}", "theirs", "qqqqqq"),
@@ -143,6 +147,7 @@ for_each_store! {
             ("coach", json!(user), user, NOBODYS),
             ("closer", json!(user), user, NOBODYS),
             ("setter", json!(user), user, NOBODYS),
+            ("companyId", json!(things.company), things.company.as_str(), NOBODYS),
             ("tags", json!([things.tag]), things.tag.as_str(), NOBODYS),
             ("customFields", json!({"theirs": "x"}), "theirs", "qqqqqq"),
         ];

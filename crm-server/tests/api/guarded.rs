@@ -70,6 +70,7 @@ for_each_store! {
         let (acme, other) = (server.owner("acme").await, server.owner("other").await);
         let created = [
             ("/customers", json!({"companyName": "Theirs"})),
+            ("/companies", json!({"name": "Theirs"})),
             ("/customers/tags", json!({"name": "Theirs"})),
             ("/custom-fields", json!({
                 "recordType": "customers", "key": "theirs", "label": "Theirs", "type": "text"

@@ -10,6 +10,8 @@ mod auth;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod companies;
+#[cfg(test)]
 mod cost;
 #[cfg(test)]
 mod crossing;

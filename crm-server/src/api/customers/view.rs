@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use crm_core::companies::CompanySize;
 use crm_core::custom_fields::CustomFields;
-use crm_core::customers::{CompanySize, Customer, CustomerDraft, CustomerStatus, Engagement};
-use crm_core::tags::Tag;
+use crm_core::customers::{Customer, CustomerDraft, CustomerStatus, Engagement};
 use crm_core::users::UserId;
 use crm_core::{Id, Records, Result, TenantCrm};
 use poem_openapi::Object;
@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::expand::{expand_people, expand_tags};
 use crate::api::crud::Resource;
+use crate::api::embed::{self, CompanyBrief, Person, TagBrief, UserBrief};
 use crate::api::values::Code;
 
 /// Customers.
@@ -42,6 +42,8 @@ pub struct CustomerView {
     pub name: String,
     /// The organisation's name.
     pub company_name: Option<String>,
+    /// The company that it belongs to.
+    pub company_id: Option<Uuid>,
     /// Whom to talk to there.
     pub contact_name: Option<String>,
     /// A person's given name.
@@ -110,30 +112,9 @@ pub struct CustomerView {
     /// Who set the first meeting, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub setter_user: Option<UserBrief>,
-}
-
-/// A tag on a record; its words where they are embedded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
-pub struct TagBrief {
-    /// The identifier.
-    pub id: Uuid,
-    /// What it says.
+    /// The company that it belongs to, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Its colour, `#rrggbb`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub color: Option<String>,
-}
-
-/// A colleague.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
-pub struct UserBrief {
-    /// The identifier of the user.
-    pub id: Uuid,
-    /// What they are called.
-    pub name: String,
-    /// Their e-mail address.
-    pub email: String,
+    pub company: Option<CompanyBrief>,
 }
 
 /// A customer to write. One of the names or an e-mail address has to be there.
@@ -145,6 +126,8 @@ pub struct CustomerInput {
     pub version: Option<i64>,
     /// The organisation's name.
     pub company_name: Option<String>,
+    /// The company that it belongs to.
+    pub company_id: Option<Uuid>,
     /// Whom to talk to there.
     pub contact_name: Option<String>,
     /// A person's given name.
@@ -200,6 +183,13 @@ pub struct CustomerInput {
     pub custom_fields: BTreeMap<String, Value>,
 }
 
+const PEOPLE: [(&str, Person<CustomerView>); 4] = [
+    ("assignedUser", (|view| view.assigned_to, |view| &mut view.assigned_user)),
+    ("coachUser", (|view| view.coach, |view| &mut view.coach_user)),
+    ("closerUser", (|view| view.closer, |view| &mut view.closer_user)),
+    ("setterUser", (|view| view.setter, |view| &mut view.setter_user)),
+];
+
 impl Resource for CustomerResource {
     type Entity = Customer;
     type Service = Records<Customer>;
@@ -208,7 +198,7 @@ impl Resource for CustomerResource {
 
     const PATH: &'static str = "/customers";
     const EXPANSIONS: &'static [&'static str] =
-        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags"];
+        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags", "company"];
 
     fn service(crm: &TenantCrm) -> Records<Customer> {
         crm.records()
@@ -223,6 +213,7 @@ impl Resource for CustomerResource {
             deleted_at,
             name,
             company_name,
+            company_id,
             contact_name,
             first_name,
             last_name,
@@ -252,7 +243,6 @@ impl Resource for CustomerResource {
             created_by,
             last_contacted_at,
         } = customer;
-        let untold = |tag: Id<Tag>| TagBrief { id: tag.uuid(), name: None, color: None };
         CustomerView {
             id: id.uuid(),
             version,
@@ -261,6 +251,7 @@ impl Resource for CustomerResource {
             deleted_at,
             name,
             company_name,
+            company_id: company_id.map(Id::uuid),
             contact_name,
             first_name,
             last_name,
@@ -280,7 +271,7 @@ impl Resource for CustomerResource {
             status: Code(status),
             source,
             notes,
-            tags: tags.into_iter().map(untold).collect(),
+            tags: tags.into_iter().map(TagBrief::untold).collect(),
             assigned_to: assigned_to.map(UserId::uuid),
             coach: coach.map(UserId::uuid),
             closer: closer.map(UserId::uuid),
@@ -293,6 +284,7 @@ impl Resource for CustomerResource {
             coach_user: None,
             closer_user: None,
             setter_user: None,
+            company: None,
         }
     }
 
@@ -305,6 +297,7 @@ impl Resource for CustomerResource {
             deleted_at: _,
             name: _,
             company_name,
+            company_id,
             contact_name,
             first_name,
             last_name,
@@ -337,6 +330,7 @@ impl Resource for CustomerResource {
         CustomerInput {
             version: None,
             company_name,
+            company_id: company_id.map(Id::uuid),
             contact_name,
             first_name,
             last_name,
@@ -373,6 +367,7 @@ impl Resource for CustomerResource {
         let CustomerInput {
             version: _,
             company_name,
+            company_id,
             contact_name,
             first_name,
             last_name,
@@ -402,6 +397,7 @@ impl Resource for CustomerResource {
         let custom_fields = CustomFields::from_json(&custom_fields.into_iter().collect())?;
         Ok(CustomerDraft {
             company_name,
+            company_id: company_id.map(Id::new),
             contact_name,
             first_name,
             last_name,
@@ -432,8 +428,11 @@ impl Resource for CustomerResource {
 
     async fn expand(crm: &TenantCrm, views: &mut [CustomerView], wanted: &[String]) -> Result<()> {
         if wanted.iter().any(|name| name == "tags") {
-            expand_tags(crm, views).await?;
+            embed::tags(crm, views, |view| &mut view.tags).await?;
         }
-        expand_people(crm, views, wanted).await
+        if wanted.iter().any(|name| name == "company") {
+            embed::companies(crm, views, |view| view.company_id, |view| &mut view.company).await?;
+        }
+        embed::people(crm, views, &PEOPLE, wanted).await
     }
 }

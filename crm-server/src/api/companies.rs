@@ -1,0 +1,316 @@
+//! Companies.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use crm_core::companies::{Companies, Company, CompanyDraft, CompanySize};
+use crm_core::custom_fields::CustomFields;
+use crm_core::users::UserId;
+use crm_core::{Id, Result, TenantCrm};
+use poem_openapi::Object;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::crud::Resource;
+use super::embed::{self, Person, TagBrief, UserBrief};
+use super::values::Code;
+
+/// Companies.
+#[derive(Debug)]
+pub struct CompanyResource;
+
+/// A company.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Company", rename_all = "camelCase")]
+pub struct CompanyView {
+    /// The identifier.
+    pub id: Uuid,
+    /// The version, which is also the `ETag`.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// What it is called.
+    pub name: String,
+    /// The domain that it is known by; a link's is taken.
+    pub domain: Option<String>,
+    /// The address on the web.
+    pub website: Option<String>,
+    /// What line of business it is in.
+    pub industry: Option<String>,
+    /// How many people it has, roughly.
+    pub size: Option<Code<CompanySize>>,
+    /// How many people it has.
+    pub employee_count: Option<i64>,
+    /// What it turns over in a year, in `currency`.
+    pub annual_revenue: Option<Decimal>,
+    /// The currency it reckons in: ISO 4217.
+    pub currency: Option<String>,
+    /// The general e-mail address, compared without case.
+    pub email: Option<String>,
+    /// The phone number: E.164 where it is one, else as typed.
+    pub phone: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// The city.
+    pub city: Option<String>,
+    /// State, province or region.
+    pub region: Option<String>,
+    /// The postal code.
+    pub postal_code: Option<String>,
+    /// The country: ISO 3166-1 alpha-2; alpha-3 and English names are taken too.
+    pub country: Option<String>,
+    /// What it does, and what else there is to know.
+    pub description: Option<String>,
+    /// Its tags.
+    pub tags: Vec<TagBrief>,
+    /// Who looks after it.
+    pub assigned_to: Option<Uuid>,
+    /// Who entered it.
+    pub created_by: Option<Uuid>,
+    /// The tenant's own fields, by their keys.
+    pub custom_fields: BTreeMap<String, Value>,
+    /// Who looks after it, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assigned_user: Option<UserBrief>,
+}
+
+/// A company to write. It has to have a name.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct CompanyInput {
+    /// The version that is expected, in place of `If-Match`.
+    pub version: Option<i64>,
+    /// What it is called.
+    pub name: String,
+    /// The domain that it is known by; a link's is taken.
+    pub domain: Option<String>,
+    /// The address on the web.
+    pub website: Option<String>,
+    /// What line of business it is in.
+    pub industry: Option<String>,
+    /// How many people it has, roughly.
+    pub size: Option<Code<CompanySize>>,
+    /// How many people it has.
+    pub employee_count: Option<i64>,
+    /// What it turns over in a year, in `currency`.
+    pub annual_revenue: Option<Decimal>,
+    /// The currency it reckons in: ISO 4217.
+    pub currency: Option<String>,
+    /// The general e-mail address, compared without case.
+    pub email: Option<String>,
+    /// The phone number: E.164 where it is one, else as typed.
+    pub phone: Option<String>,
+    /// Street and number.
+    pub address: Option<String>,
+    /// The city.
+    pub city: Option<String>,
+    /// State, province or region.
+    pub region: Option<String>,
+    /// The postal code.
+    pub postal_code: Option<String>,
+    /// The country: ISO 3166-1 alpha-2; alpha-3 and English names are taken too.
+    pub country: Option<String>,
+    /// What it does, and what else there is to know.
+    pub description: Option<String>,
+    /// The identifiers of its tags.
+    #[oai(default)]
+    pub tags: Vec<Uuid>,
+    /// Who looks after it.
+    pub assigned_to: Option<Uuid>,
+    /// The tenant's own fields, by their keys.
+    #[oai(default)]
+    pub custom_fields: BTreeMap<String, Value>,
+}
+
+const PEOPLE: [(&str, Person<CompanyView>); 1] =
+    [("assignedUser", (|view| view.assigned_to, |view| &mut view.assigned_user))];
+
+impl Resource for CompanyResource {
+    type Entity = Company;
+    type Service = Companies;
+    type View = CompanyView;
+    type Input = CompanyInput;
+
+    const PATH: &'static str = "/companies";
+    const EXPANSIONS: &'static [&'static str] = &["assignedUser", "tags"];
+
+    fn service(crm: &TenantCrm) -> Companies {
+        crm.companies()
+    }
+
+    fn view(company: Company) -> CompanyView {
+        let Company {
+            id,
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            name,
+            domain,
+            website,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags,
+            assigned_to,
+            created_by,
+            custom_fields,
+        } = company;
+        CompanyView {
+            id: id.uuid(),
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            name,
+            domain,
+            website,
+            industry,
+            size: size.map(Code),
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags: tags.into_iter().map(TagBrief::untold).collect(),
+            assigned_to: assigned_to.map(UserId::uuid),
+            created_by: created_by.map(UserId::uuid),
+            custom_fields: custom_fields.to_json().into_iter().collect(),
+            assigned_user: None,
+        }
+    }
+
+    fn input(company: Company) -> CompanyInput {
+        let Company {
+            id: _,
+            version: _,
+            created_at: _,
+            updated_at: _,
+            deleted_at: _,
+            name,
+            domain,
+            website,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags,
+            assigned_to,
+            created_by: _,
+            custom_fields,
+        } = company;
+        CompanyInput {
+            version: None,
+            name,
+            domain,
+            website,
+            industry,
+            size: size.map(Code),
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags: tags.into_iter().map(Id::uuid).collect(),
+            assigned_to: assigned_to.map(UserId::uuid),
+            custom_fields: custom_fields.to_json().into_iter().collect(),
+        }
+    }
+
+    fn expected(input: &CompanyInput) -> Option<i64> {
+        input.version
+    }
+
+    fn draft(input: CompanyInput) -> Result<CompanyDraft> {
+        let CompanyInput {
+            version: _,
+            name,
+            domain,
+            website,
+            industry,
+            size,
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags,
+            assigned_to,
+            custom_fields,
+        } = input;
+        let custom_fields = CustomFields::from_json(&custom_fields.into_iter().collect())?;
+        Ok(CompanyDraft {
+            name,
+            domain,
+            website,
+            industry,
+            size: size.map(|size| size.0),
+            employee_count,
+            annual_revenue,
+            currency,
+            email,
+            phone,
+            address,
+            city,
+            region,
+            postal_code,
+            country,
+            description,
+            tags: tags.into_iter().map(Id::new).collect(),
+            assigned_to: assigned_to.map(UserId::new),
+            custom_fields,
+        })
+    }
+
+    async fn expand(crm: &TenantCrm, views: &mut [CompanyView], wanted: &[String]) -> Result<()> {
+        if wanted.iter().any(|name| name == "tags") {
+            embed::tags(crm, views, |view| &mut view.tags).await?;
+        }
+        embed::people(crm, views, &PEOPLE, wanted).await
+    }
+}
