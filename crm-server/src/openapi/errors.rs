@@ -185,11 +185,14 @@ pub(super) fn of(operation: &Value, path: &str, method: &str) -> Vec<(&'static s
     let body = operation.get("requestBody").is_some();
     let one = path.contains('{');
     let writes = method != "get";
+    // Whoever is asked for no token and sends something gives credentials, or makes them.
+    let open = body && !guarded;
     let applies = |status: &str| match status {
         "400" => body || guarded,
-        "401" | "403" => guarded,
+        "401" => guarded || open,
+        "403" => guarded,
         "404" => one,
-        "409" => writes && guarded,
+        "409" => writes && (guarded || open),
         "412" => writes && one,
         "413" | "415" | "422" => body,
         _ => true,

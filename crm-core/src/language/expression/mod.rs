@@ -37,7 +37,11 @@ pub fn parse_expression(schema: &Schema, custom: &dyn Custom, text: &str) -> Res
         None => Filter::All,
         Some(tree) => build::build(Context { schema, custom }, text, &tree)?,
     };
-    checked(filter, schema, "filter")
+    // What the store's language finds amiss, it finds at a field; the caller wrote an expression.
+    checked(filter, schema, "filter").map_err(|error| match error {
+        Error::Unreadable(found) => Error::unreadable("filter", found.code, found.message),
+        other => other,
+    })
 }
 
 // A fault at a place in the expression, counted in characters from 1, as people see it.

@@ -59,9 +59,12 @@ fn what_cannot_be_read_in_an_expression_is_refused_at_its_place() {
         ("customFields.regoin = x", "UNKNOWN_FIELD", "did you mean customFields.region?"),
         ("customFields:colour", "UNKNOWN_FIELD", "no field customFields.colour"),
         ("name = \"a\0b\"", "INVALID_TEXT", "NUL"),
+        ("name = \"*a\0b*\"", "INVALID_FILTER", "NUL"),
+        ("status = a\0*", "INVALID_FILTER", "NUL"),
+        ("a\0b", "INVALID_TEXT", "NUL"),
     ] {
         let fault = unreadable(expression(text));
-        assert_eq!(fault.code, code, "{text}: {fault}");
+        assert_eq!((fault.field.as_str(), fault.code), ("filter", code), "{text}: {fault}");
         assert!(fault.message.contains(says), "{text}: {fault}");
     }
 }
