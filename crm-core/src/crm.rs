@@ -60,6 +60,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::AccessChange::schema(),
         crate::tags::Tag::schema(),
         CustomField::schema(),
+        crate::custom_fields::CustomClaim::schema(),
         crate::companies::Company::schema(),
         crate::customers::Customer::schema(),
         crate::audit::AuditEntry::schema(),
@@ -292,7 +293,7 @@ impl TenantCrm {
 
     /// The definitions of the tenant's own fields.
     pub fn custom_fields(&self) -> CustomFieldDefinitions {
-        self.records()
+        CustomFieldDefinitions::new(self.clone())
     }
 
     /// Records of any type that has rules, a host's own ones among them.
@@ -327,6 +328,12 @@ impl TenantCrm {
     pub(crate) async fn query_for_rules(&self, query: Query) -> Result<Page<Record>> {
         let scoped = Scoped::new(Scope::Tenant(self.actor.tenant()), query);
         self.crm.0.store.query(&scoped).await
+    }
+
+    /// The same for figures.
+    pub(crate) async fn aggregate_for_rules(&self, aggregate: Aggregate) -> Result<Vec<Group>> {
+        let scoped = Scoped::new(Scope::Tenant(self.actor.tenant()), aggregate);
+        self.crm.0.store.aggregate(&scoped).await
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Commit> {

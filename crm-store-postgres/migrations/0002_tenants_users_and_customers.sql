@@ -236,9 +236,12 @@ CREATE TABLE custom_fields (
     label_key text COLLATE "C" NOT NULL,
     type text COLLATE "C" NOT NULL,
     required boolean NOT NULL,
+    "unique" boolean NOT NULL,
     options text[] COLLATE "C" NOT NULL,
     "default" jsonb,
     help text COLLATE "C",
+    unique_round bigint NOT NULL,
+    work jsonb,
     search_text text COLLATE "C" NOT NULL,
     terms integer[] NOT NULL,
     CONSTRAINT custom_fields_pkey PRIMARY KEY (tenant_id, id)

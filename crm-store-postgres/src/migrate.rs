@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../migrations/0002_tenants_users_and_customers.sql"),
     ),
     ("companies", include_str!("../migrations/0003_companies.sql")),
+    ("custom values", include_str!("../migrations/0006_custom_values.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

@@ -83,7 +83,7 @@ mod tests {
         "Alan Turing: 48 visits, plan \"basic\"",
         "Ada Byron: 12 visits, plan \"gold\"",
         "on the basic plan: 2",
-        "refused: customFields.shoe: expected one of [plan, visits]",
+        "refused: customFields.shoe: expected one of [visits, plan]",
         "refused: customFields.visits: expected a whole number",
     ];
 

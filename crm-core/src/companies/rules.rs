@@ -32,8 +32,6 @@ impl Rules for Company {
         }
         let old_tags = before.map_or(&[][..], |before| &before.tags);
         faults.absorb(check_tags(within, &mut self.tags, old_tags).await)?;
-        let old_fields = before.map(|before| &before.custom_fields);
-        faults.absorb(self.custom_fields.check(within, "companies", old_fields).await)?;
         if before.is_none() {
             self.created_by = Some(within.actor().user());
             // Whoever may create records for itself only gets what it creates.

@@ -1,16 +1,16 @@
 //! What a tenant declares a field of its own to be.
 
-use async_trait::async_trait;
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::MOST_PER_TYPE;
-use crate::error::{Error, Faults, FieldError, Result};
+use super::work::Work;
+use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::records::Rules;
-use crate::store::{CUSTOM_SCALE, Kind, Value};
-use crate::values::{Email, Multiline, WebUrl, clean_text, parse_decimal, required_text};
-use crate::{Choice, Entity, TenantCrm};
+use crate::store::{CUSTOM_SCALE, Catalogue, Kind, Path, Schema, Value};
+use crate::values::{Email, Multiline, WebUrl, parse_decimal, required_text};
+use crate::{Choice, Entity};
 
 /// What a tenant's own field holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Choice)]
@@ -52,6 +52,11 @@ impl CustomType {
             Self::Choices => Kind::Codes,
         }
     }
+
+    /// Whether its values can be kept unique: of a handful of choices, each would be spent soon.
+    pub fn can_be_unique(self) -> bool {
+        !matches!(self, Self::Boolean | Self::Choice | Self::Choices)
+    }
 }
 
 /// The definition of a tenant's own field.
@@ -84,15 +89,33 @@ pub struct CustomField {
     /// Whether every record needs a value from now on.
     #[entity(filter)]
     pub required: bool,
+    /// Whether no two live records of the tenant may share a value. Text compares without case
+    /// and accents.
+    #[entity(filter)]
+    pub unique: bool,
     /// What can be chosen, for choices.
     pub options: Vec<String>,
     /// The value of a record that is created without one.
     pub default: Option<serde_json::Value>,
     /// A hint for whoever fills it in.
     pub help: Option<String>,
+    /// How often it was made unique. Claims of an earlier round count for nothing.
+    #[entity(computed)]
+    pub unique_round: i64,
+    /// What is still to be done to stored values, a step at a time.
+    #[entity(computed)]
+    pub work: Option<Work>,
 }
 
 impl CustomField {
+    /// The record type and the path by which its records are asked for the value; none where the
+    /// installation no longer knows the type.
+    pub(crate) fn place<'c>(&self, catalogue: &'c Catalogue) -> Option<(&'c Arc<Schema>, Path)> {
+        let schema = catalogue.get(&self.record_type)?;
+        let field = schema.custom()?;
+        Some((schema, Path::custom(field, self.key.clone(), self.field_type.kind())))
+    }
+
     /// A value in the form that the definition asks for.
     ///
     /// # Errors
@@ -170,107 +193,5 @@ impl CustomField {
         }
         let message = format!("expected one of {}, got {text:?}", self.options.join(", "));
         Err(Error::invalid(field, "INVALID_OPTION", message))
-    }
-}
-
-#[async_trait]
-impl Rules for CustomField {
-    async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()> {
-        let mut faults = Faults::default();
-        let is_key = self.key.starts_with(|c: char| c.is_ascii_alphabetic())
-            && self.key.len() <= 50
-            && self.key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        if !is_key {
-            faults.add(
-                "key",
-                "INVALID_KEY",
-                format!(
-                    "expected up to 50 letters, digits and _, beginning with a letter, got {:?}",
-                    self.key
-                ),
-            );
-        }
-        let known = within.crm().catalogue().get(&self.record_type);
-        if known.is_none_or(|schema| schema.custom().is_none()) {
-            faults.add(
-                "recordType",
-                "UNKNOWN_RECORD_TYPE",
-                format!("expected a type with custom fields, got {:?}", self.record_type),
-            );
-        }
-        if let Some(label) =
-            faults.absorb(required_text("label", &self.label, 100, Multiline::No))?
-        {
-            self.label = label;
-        }
-        if let Some(help) = &self.help
-            && let Some(help) = faults.absorb(clean_text("help", help, 500, Multiline::Yes))?
-        {
-            self.help = help;
-        }
-        self.check_options(&mut faults)?;
-        // A definition that is brought back counts like one that is new.
-        if before.is_none_or(|before| before.deleted_at.is_some()) {
-            let defined = super::definitions(within, &self.record_type).await?;
-            if defined.len() >= MOST_PER_TYPE {
-                let message = format!("there are {MOST_PER_TYPE} for {} already", self.record_type);
-                faults.add("", "TOO_MANY", message);
-            }
-        }
-        if let Some(before) = before {
-            for (field, same) in [
-                ("recordType", self.record_type == before.record_type),
-                ("key", self.key == before.key),
-                ("type", self.field_type == before.field_type),
-            ] {
-                if !same {
-                    faults.add(field, "IMMUTABLE", "cannot be changed once records can have it");
-                }
-            }
-        }
-        if let Some(default) = &self.default {
-            let value = super::values::from_json(default);
-            let coerced = value
-                .ok_or_else(|| Error::invalid("default", "INVALID_TYPE", "expected a plain value"))
-                .and_then(|value| self.coerce(value));
-            if let Err(Error::Invalid(wrong)) = coerced {
-                for FieldError { code, message, .. } in wrong {
-                    faults.add("default", code, message);
-                }
-            }
-        }
-        faults.into_result()
-    }
-
-    fn forget(within: &TenantCrm) {
-        within.crm().definitions().forget(within.actor().tenant());
-    }
-}
-
-impl CustomField {
-    fn check_options(&mut self, faults: &mut Faults) -> Result<()> {
-        let chosen = matches!(self.field_type, CustomType::Choice | CustomType::Choices);
-        if chosen == self.options.is_empty() || self.options.len() > 200 {
-            faults.add(
-                "options",
-                if chosen { "REQUIRED" } else { "NOT_ALLOWED" },
-                "expected 1 to 200 options for a choice, none for other types",
-            );
-        }
-        let mut cleaned: Vec<String> = Vec::new();
-        for (i, option) in self.options.iter().enumerate() {
-            let field = format!("options[{i}]");
-            if let Some(option) =
-                faults.absorb(required_text(&field, option, 100, Multiline::No))?
-            {
-                if cleaned.contains(&option) {
-                    faults.add(field, "DUPLICATE", format!("{option:?} is there already"));
-                } else {
-                    cleaned.push(option);
-                }
-            }
-        }
-        self.options = cleaned;
-        Ok(())
     }
 }

@@ -1,32 +1,35 @@
 //! A tenant's own fields: defined once, then typed, checked, filtered and sorted like built-in
 //! ones.
 
+mod claims;
 mod definition;
+mod guard;
 mod handle;
+mod rules;
+mod service;
+mod unique;
 mod values;
+mod work;
 
 use std::sync::Arc;
 
+pub use claims::CustomClaim;
 pub use definition::{CustomField, CustomFieldDraft, CustomFieldPatch, CustomType};
+pub(crate) use guard::{Guard, Meaning, guard};
 pub use handle::CustomOf;
+pub use service::CustomFieldDefinitions;
 pub use values::CustomFields;
+pub(crate) use values::check;
+pub use work::{Task, Work};
 
 use crate::error::Result;
-use crate::records::Records;
-use crate::store::{MAX_LIMIT, Page, Query, Window};
+use crate::store::{MAX_LIMIT, Page, Path, Query, Sort, Window, system};
 use crate::{Entity, TenantCrm};
 
 /// The most fields that a tenant can define for one record type.
 pub const MOST_PER_TYPE: usize = 200;
 
-/// The service of definitions.
-///
-/// One counts from the next write of a record on. Its record type, key and type stay as they are.
-/// Where one is deleted, stored values stay as long as they are left alone, can no longer be set
-/// or filtered by, and count again when it is brought back.
-pub type CustomFieldDefinitions = Records<CustomField>;
-
-/// The live definitions for a record type, as they were a moment ago.
+/// The live definitions for a record type, the oldest first, as they were a moment ago.
 ///
 /// # Errors
 /// Where the store fails.
@@ -49,6 +52,7 @@ async fn read(within: &TenantCrm) -> Result<Vec<CustomField>> {
     let mut after = None;
     loop {
         let query = Query::new(CustomField::schema().clone());
+        let query = query.sort(vec![Sort::ascending(Path::field(system::ID))])?;
         let query = query.window(Window::Cursor { after, limit: MAX_LIMIT })?;
         let Page { items, next, .. } = within.query_for_rules(query).await?;
         for record in items {

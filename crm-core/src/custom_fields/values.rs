@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{CustomField, definitions};
 use crate::TenantCrm;
-use crate::entity::FieldType;
+use crate::entity::{Entity, FieldType};
 use crate::error::{Faults, Result};
 use crate::store::{Kind, Value};
 
@@ -80,7 +80,7 @@ impl CustomFields {
     /// Brings the values to the types that the tenant defined for a record type, puts in
     /// defaults on creation, and refuses unknown keys and missing required values. A value that
     /// is written as it stands is not asked about again, whatever became of its definition.
-    pub(crate) async fn check(
+    async fn check(
         &mut self,
         within: &TenantCrm,
         record_type: &str,
@@ -135,6 +135,32 @@ impl CustomFields {
         self.0 = fields;
         Ok(())
     }
+}
+
+/// Brings the tenant's own fields of an entity to the types that the tenant defined. It is part of
+/// what [`Records`](crate::Records) does before every write, whatever the type's own rules are.
+///
+/// # Errors
+/// [`Error::Invalid`](crate::Error::Invalid) with the fault of each field.
+pub(crate) async fn check<E: Entity>(
+    entity: &mut E,
+    before: Option<&E>,
+    within: &TenantCrm,
+) -> Result<()> {
+    let Some(field) = E::schema().custom() else { return Ok(()) };
+    let fields_of = |entity: &E| {
+        let mut values = entity.clone().into_values();
+        let own = values.get_mut(usize::from(field)).map(std::mem::take);
+        (values, own.and_then(CustomFields::from_value).unwrap_or_default())
+    };
+    let (mut values, mut own) = fields_of(entity);
+    let old = before.map(|before| fields_of(before).1);
+    own.check(within, E::ENTITY, old.as_ref()).await?;
+    if let Some(value) = values.get_mut(usize::from(field)) {
+        *value = own.into_value();
+    }
+    *entity = E::from_values(values.into())?;
+    Ok(())
 }
 
 /// A value as hosts show it, and so as it comes back where it was left alone.

@@ -16,6 +16,7 @@ pub(crate) use unit::Unit;
 use crate::access::{Permission, Reach, scoping};
 use crate::audit::Action;
 use crate::crm::TenantCrm;
+use crate::custom_fields;
 use crate::entity::{Draft, Entity, Find, Patch, Where};
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
@@ -333,6 +334,7 @@ impl<E: Rules> Records<E> {
     async fn check(&self, before: Option<&E>, entity: &mut E) -> Result<Vec<Operation>> {
         let mut faults = Faults::default();
         faults.absorb(entity.check(before, &self.within).await)?;
+        faults.absorb(custom_fields::check(entity, before, &self.within).await)?;
         let before = before.map(|before| self.as_record(before));
         let after = self.as_record(entity);
         let held = ends::hold_references(&self.within, E::schema(), before.as_ref(), &after).await;

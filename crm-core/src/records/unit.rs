@@ -10,10 +10,12 @@ use crate::audit::{Action, AuditEntry, changes};
 use crate::auth::AccessChange;
 use crate::auth::changes::noteworthy;
 use crate::crm::{Crm, TenantCrm};
+use crate::custom_fields::{CustomField, Guard, Meaning, guard};
 use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Rejection, Result};
 use crate::events::Event;
 use crate::id::Id;
+use crate::records::{ATTEMPTS, Rules};
 use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
 use crate::tags::Tag;
 use crate::tenants::TenantId;
@@ -148,18 +150,59 @@ impl Unit {
         })
     }
 
-    /// Commits within an actor's tenant.
+    /// Adds an operation of which no log tells.
+    pub(crate) fn add(&mut self, operation: Operation) {
+        self.operations.push(operation);
+    }
+
+    /// What it consists of so far.
+    pub(crate) fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// Commits within an actor's tenant, with what belongs to it because of the tenant's own
+    /// fields.
     pub(crate) async fn commit(self, tenant: &TenantCrm) -> Result<Commit> {
-        let described = describe(&self.operations);
-        let shown = Shown::of(&self.operations);
-        let batch = Batch::new(self.operations)?;
-        let done = tenant.commit(batch).await;
-        shown.forget(&self.crm);
-        done.map_err(|error| explain(error, &described))
+        for _ in 0..ATTEMPTS {
+            let Guard { operations, marks } = guard(&self, tenant).await?;
+            let described = describe(&self.operations);
+            let shown = Shown::of(&self.operations);
+            let own = self.operations.len();
+            if operations.is_empty() {
+                let done = tenant.commit(Batch::new(self.operations)?).await;
+                shown.forget(&self.crm);
+                return done.map_err(|error| explain(error, &described));
+            }
+            let all = self.operations.iter().cloned().chain(operations).collect();
+            let done = tenant.commit(Batch::new(all)?).await;
+            shown.forget(&self.crm);
+            match done {
+                Err(Error::Rejected { operation, reason }) if operation >= own => {
+                    match marks.meaning(operation - own, &reason) {
+                        Meaning::Again => CustomField::forget(tenant),
+                        Meaning::Refused(error) => return Err(error),
+                    }
+                }
+                done => return done.map_err(|error| explain(error, &described)),
+            }
+        }
+        let of = self.operations.iter().find_map(Operation::target);
+        let of = of.map(|(schema, id)| (schema.name().to_owned(), id.to_string()));
+        let (kind, id) = of.unwrap_or_else(|| ("records".to_owned(), String::new()));
+        Err(Error::busy(&kind, id))
     }
 
     /// Commits for the system.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where it writes records with a tenant's own fields, which go by the
+    /// tenant's definitions.
     pub(crate) async fn commit_as_system(self) -> Result<Commit> {
+        let of_definitions =
+            |operation: &Operation| operation.after().is_some_and(|(s, _)| s.custom().is_some());
+        if self.operations.iter().any(of_definitions) {
+            return Err(Error::internal("a tenant's own fields are written within the tenant"));
+        }
         let described = describe(&self.operations);
         let shown = Shown::of(&self.operations);
         let batch = Batch::new(self.operations)?;

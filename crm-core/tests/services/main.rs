@@ -10,3 +10,4 @@ mod meddling;
 mod policy;
 mod shown;
 mod support;
+mod unique_fields;

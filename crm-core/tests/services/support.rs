@@ -1,6 +1,9 @@
 //! Runs a test on both stores.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, Utc};
+use crm_core::store::Store;
 use crm_core::{Crm, CrmBuilder, ManualClock, SeededRandom};
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
@@ -25,6 +28,15 @@ pub(crate) async fn on_postgres() -> (Crm, TestDatabase) {
     let database = TestDatabase::migrated().await.unwrap();
     let store = store_on(&database).await;
     (set_up(Crm::builder(store)).build().await.unwrap(), database)
+}
+
+/// Two programs over one store, each of which remembers by itself.
+pub(crate) async fn two_over(store: Arc<dyn Store>) -> [Crm; 2] {
+    let program = |seed| {
+        let builder = Crm::builder_on(Arc::clone(&store)).clock(ManualClock::at(start()));
+        builder.random(SeededRandom::new(seed)).build()
+    };
+    [program(1).await.unwrap(), program(2).await.unwrap()]
 }
 
 /// A store on a database.

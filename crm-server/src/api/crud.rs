@@ -7,6 +7,7 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
+use crm_core::custom_fields::{CustomField, CustomFieldDefinitions};
 use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
 use crm_core::store::{Deleted, Page, Query};
 use crm_core::{Entity, Error, Id, Records, Result, Rules, TenantCrm};
@@ -100,7 +101,8 @@ macro_rules! services {
                 records(self).select(query).await
             }
             async fn load(&self, id: Id<$of>, deleted: Deleted) -> Result<$of> {
-                self.load(id, deleted).await
+                let records: fn(&Self) -> &Records<$of> = $records;
+                records(self).load(id, deleted).await
             }
             async fn create(&self, draft: <$of as Entity>::Draft) -> Result<$of> {
                 self.create(draft).await
@@ -125,6 +127,7 @@ macro_rules! services {
 
 services! {
     [E] Records<E>: E, |records| records;
+    [] CustomFieldDefinitions: CustomField, |definitions| definitions;
 }
 
 /// The controller of a record type.

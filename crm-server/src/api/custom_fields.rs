@@ -1,14 +1,20 @@
 //! The definitions of a tenant's own fields.
 
 use chrono::{DateTime, Utc};
-use crm_core::custom_fields::{CustomField, CustomFieldDefinitions, CustomFieldDraft, CustomType};
-use crm_core::{Result, TenantCrm};
-use poem_openapi::Object;
+use crm_core::custom_fields::{
+    CustomField, CustomFieldDefinitions, CustomFieldDraft, CustomType, Task, Work,
+};
+use crm_core::{Id, Result, TenantCrm};
+use poem_openapi::param::Path;
+use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::crud::Resource;
+use super::caller::Caller;
+use super::crud::{self, Resource};
+use super::envelope::Reply;
+use super::error::ApiError;
 use super::values::Code;
 
 /// Definitions of custom fields.
@@ -42,12 +48,39 @@ pub struct CustomFieldView {
     pub field_type: Code<CustomType>,
     /// Whether every record needs a value from now on.
     pub required: bool,
+    /// Whether no two live records share a value. Text compares without case and accents.
+    pub unique: bool,
     /// What can be chosen, for choices.
     pub options: Vec<String>,
     /// The value of a record that is created without one.
     pub default: Option<Value>,
     /// A hint for whoever fills it in.
     pub help: Option<String>,
+    /// What is still to be done to stored values; null where that is nothing. `POST
+    /// /custom-fields/{id}/proceed` does the next part of it.
+    pub work: Option<WorkView>,
+}
+
+/// What is still to be done to stored values after a definition has changed.
+#[derive(Debug, Clone, Serialize, Object)]
+#[oai(rename = "CustomFieldWork")]
+pub struct WorkView {
+    /// What is done: `uniqueness` claims each value for its record.
+    pub task: String,
+    /// How many records it has come past.
+    pub done: u64,
+    /// How many there were when it began.
+    pub total: u64,
+}
+
+impl From<Work> for WorkView {
+    fn from(work: Work) -> Self {
+        let Work { task, done, total, .. } = work;
+        let task = match task {
+            Task::Uniqueness => "uniqueness",
+        };
+        Self { task: task.to_owned(), done, total }
+    }
 }
 
 /// The definition of a custom field to write. Its record type, key and type cannot be changed.
@@ -70,6 +103,10 @@ pub struct CustomFieldInput {
     /// Whether every record needs a value from now on.
     #[oai(default)]
     pub required: bool,
+    /// Whether no two live records share a value. Where records share one already, it is refused;
+    /// else stored values are claimed, a part at once and the rest as `work`.
+    #[oai(default)]
+    pub unique: bool,
     /// What can be chosen, for choices.
     #[oai(default)]
     pub options: Vec<String>,
@@ -77,6 +114,26 @@ pub struct CustomFieldInput {
     pub default: Option<Value>,
     /// A hint for whoever fills it in.
     pub help: Option<String>,
+}
+
+/// What definitions have beside the usual.
+#[derive(Debug, Clone, Copy)]
+pub struct CustomFieldsApi;
+
+#[OpenApi(prefix_path = "/custom-fields")]
+impl CustomFieldsApi {
+    /// Go on with what a definition asks of stored values
+    ///
+    /// One part of some hundred records, until `work` is null. Can be called again at any time.
+    #[oai(path = "/:id/proceed", method = "post")]
+    async fn proceed(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+    ) -> Result<Reply<CustomFieldView>, ApiError> {
+        let field = caller.crm().custom_fields().proceed(Id::new(id.0)).await?;
+        crud::reply::<CustomFieldResource>(&caller, field).await
+    }
 }
 
 impl Resource for CustomFieldResource {
@@ -103,9 +160,12 @@ impl Resource for CustomFieldResource {
             label,
             field_type,
             required,
+            unique,
             options,
             default,
             help,
+            unique_round: _,
+            work,
         } = field;
         CustomFieldView {
             id: id.uuid(),
@@ -118,9 +178,11 @@ impl Resource for CustomFieldResource {
             label,
             field_type: Code(field_type),
             required,
+            unique,
             options,
             default,
             help,
+            work: work.map(WorkView::from),
         }
     }
 
@@ -136,9 +198,12 @@ impl Resource for CustomFieldResource {
             label,
             field_type,
             required,
+            unique,
             options,
             default,
             help,
+            unique_round: _,
+            work: _,
         } = field;
         let field_type = Code(field_type);
         CustomFieldInput {
@@ -148,6 +213,7 @@ impl Resource for CustomFieldResource {
             label,
             field_type,
             required,
+            unique,
             options,
             default,
             help,
@@ -166,6 +232,7 @@ impl Resource for CustomFieldResource {
             label,
             field_type,
             required,
+            unique,
             options,
             default,
             help,
@@ -177,6 +244,7 @@ impl Resource for CustomFieldResource {
             label,
             field_type,
             required,
+            unique,
             options,
             default,
             help,

@@ -54,7 +54,13 @@ resources! {
 
 /// All areas.
 pub fn all() -> impl OpenApi + 'static {
-    beside!(system::SystemApi, auth::AuthApi, customers::CustomersApi, controllers())
+    beside!(
+        system::SystemApi,
+        auth::AuthApi,
+        customers::CustomersApi,
+        custom_fields::CustomFieldsApi,
+        controllers(),
+    )
 }
 
 /// The lists, each with its path and its parameters.

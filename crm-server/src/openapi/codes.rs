@@ -11,6 +11,7 @@ pub(super) const CODES: &[&str] = &[
     "DUPLICATE",
     "DUPLICATE_FIELD",
     "DUPLICATE_PARAMETER",
+    "DUPLICATE_VALUES",
     "FILTER_TOO_COMPLEX",
     "FILTER_TOO_LONG",
     "FORBIDDEN",

@@ -16,6 +16,8 @@ mod cost;
 #[cfg(test)]
 mod crossing;
 #[cfg(test)]
+mod custom_fields;
+#[cfg(test)]
 mod customers;
 #[cfg(test)]
 mod edge;
