@@ -1,48 +1,22 @@
 //! What the handlers share, and the routes over it.
 
-use std::fmt;
 use std::sync::Arc;
 
-use async_trait::async_trait;
 use crm_core::store::Store;
 use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
+use crm_store_postgres::PostgresStore;
 use poem::endpoint::BoxEndpoint;
 use poem::{EndpointExt, Route};
 
 use crate::config::{Config, ConfigError};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
+use crate::readiness::{MigrationProbe, StoreProbe};
 use crate::standing::{self, Standings};
 use crate::tokens::Tokens;
 use crate::{api, middleware};
 
-/// Something that the server depends on, and can be asked whether it answers.
-#[async_trait]
-pub trait Probe: fmt::Debug + Send + Sync + 'static {
-    /// Its name: `database`.
-    fn name(&self) -> &'static str;
-
-    /// Whether it answers.
-    ///
-    /// # Errors
-    /// What went wrong, for the log.
-    async fn check(&self) -> Result<(), String>;
-}
-
-/// Whether the store answers.
-#[derive(Debug)]
-struct StoreProbe(Crm);
-
-#[async_trait]
-impl Probe for StoreProbe {
-    fn name(&self) -> &'static str {
-        "store"
-    }
-
-    async fn check(&self) -> Result<(), String> {
-        self.0.system().ping().await.map_err(|error| error.to_string())
-    }
-}
+pub use crate::readiness::{NotReady, Probe};
 
 /// Randomness that the library shares with the server.
 #[derive(Debug)]
@@ -91,6 +65,12 @@ impl Parts {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
+    }
+
+    /// The same on PostgreSQL, which is ready only at the version that this build knows.
+    pub fn on_postgres(config: Config, store: PostgresStore) -> Self {
+        let probe = MigrationProbe(store.pools().clone());
+        Self { probes: vec![Arc::new(probe)], ..Self::new(config, Arc::new(store)) }
     }
 }
 

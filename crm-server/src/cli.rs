@@ -5,9 +5,11 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
+use crm_core::SystemClock;
 use crm_core::store::Store;
 use crm_store_memory::MemoryStore;
+use crm_store_postgres::doctor::Outcome;
 use crm_store_postgres::{PostgresOptions, PostgresStore};
 use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
@@ -16,6 +18,7 @@ use crate::app::{App, Parts};
 use crate::config::{
     self, Algorithm, Config, ConfigError, Database, Log, LogFormat, Overrides, StoreKind,
 };
+use crate::doctor::Report;
 use crate::tokens::generate_key;
 use crate::{demo, openapi, server};
 
@@ -46,10 +49,25 @@ enum Command {
         #[arg(long, value_enum, default_value = "RS256")]
         algorithm: Algorithm,
     },
+    /// Prove that settings, database, roles and tables are as they must be; changes nothing
+    Doctor {
+        /// How the report looks
+        #[arg(long, value_enum, default_value = "text")]
+        format: ReportFormat,
+    },
     /// Print the configuration in effect, with secrets masked
     Config,
     /// Print the OpenAPI document
     Openapi,
+}
+
+/// How a report looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ReportFormat {
+    /// For people.
+    Text,
+    /// One JSON object.
+    Json,
 }
 
 /// Runs a command; what it has to say goes to `out`, what happens meanwhile to the log.
@@ -73,6 +91,24 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             let config = Config::load(file.as_deref(), overrides)?;
             out.write_all(config.masked()?.as_bytes())?;
         }
+        Command::Doctor { format } => {
+            let report = match Config::load(file.as_deref(), overrides) {
+                Ok(config) => {
+                    let options = postgres(&config.database);
+                    Report::of(&config, file.as_deref(), &options, &SystemClock).await
+                }
+                Err(error) => Report::unreadable(&error),
+            };
+            match format {
+                ReportFormat::Text => out.write_all(report.text().as_bytes())?,
+                ReportFormat::Json => writeln!(out, "{:#}", report.json())?,
+            }
+            let failed = report.count(Outcome::Failed);
+            if failed > 0 {
+                let checks = report.checks().len();
+                return Err(ConfigError::new(format!("{failed} of {checks} checks failed")).into());
+            }
+        }
         Command::Migrate => {
             let config = Config::load(file.as_deref(), overrides)?;
             log_to_stderr(&config.log)?;
@@ -94,8 +130,14 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
 }
 
 async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
-    let store = store(&config).await?;
-    let app = App::new(Parts::new(config, store)).await?;
+    let parts = match config.database.kind()? {
+        StoreKind::Memory => Parts::new(config, Arc::new(MemoryStore::new())),
+        StoreKind::Postgres => {
+            let store = PostgresStore::connect(&postgres(&config.database)).await?;
+            Parts::on_postgres(config, store)
+        }
+    };
+    let app = App::new(parts).await?;
     let listener = listen(app.config()).await?;
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
     out.flush()?;
@@ -158,14 +200,6 @@ async fn show(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dy
     out.flush()?;
     server::serve(&app, listener, server::asked_to_stop()).await?;
     Ok(())
-}
-
-/// The store that the configuration names.
-async fn store(config: &Config) -> Result<Arc<dyn Store>, Box<dyn Error>> {
-    Ok(match config.database.kind()? {
-        StoreKind::Memory => Arc::new(MemoryStore::new()),
-        StoreKind::Postgres => Arc::new(PostgresStore::connect(&postgres(&config.database)).await?),
-    })
 }
 
 fn postgres(database: &Database) -> PostgresOptions {

@@ -14,12 +14,13 @@ use crm_core::{Error, Result};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgConnection, PgPool};
 
+use crate::migrate::MigrationState;
 use crate::pooler;
 use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
 use crate::session::SetUp;
 
 /// The oldest PostgreSQL that is supported.
-const OLDEST_SERVER: u32 = 150_000;
+pub(crate) const OLDEST_SERVER: u32 = 150_000;
 /// When to ask a server that is away again.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How many prepared statements a connection keeps.
@@ -271,6 +272,18 @@ impl Pools {
     pub async fn ping(&self) -> Result<()> {
         let asked = sqlx::raw_sql("SELECT 1").execute(&self.app);
         within(self.deadline, async { asked.await.map(drop).map_err(store_error) }).await
+    }
+
+    /// The version of the database at this moment: others may migrate it while we work on it.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] where it does not answer.
+    pub async fn migration_state(&self) -> Result<MigrationState> {
+        let asking = async {
+            let mut connection = self.app.acquire().await.map_err(store_error)?;
+            crate::migrate::migration_state(&mut connection).await
+        };
+        within(self.deadline, asking).await
     }
 
     /// Ends all connections, letting running statements finish.

@@ -2,6 +2,7 @@
 
 mod check;
 mod connection;
+pub mod doctor;
 mod failure;
 mod migrate;
 mod pooler;
@@ -17,9 +18,9 @@ pub mod tables;
 pub mod testing;
 mod write;
 
-pub use check::{Deviation, check, deviations};
+pub use check::{Aspect, Deviation, check, deviations};
 pub use connection::{Pools, PostgresOptions};
-pub use migrate::{MigrationState, migrate, migration_state, migration_state_at};
+pub use migrate::{MigrationName, MigrationState, migrate, migration_state, migration_state_at};
 pub use roles::{APP_ROLE, SYSTEM_ROLE};
 pub use store::PostgresStore;
 

@@ -26,6 +26,21 @@ const MIGRATIONS: &[(&str, &str)] = &[
 // may be building an index.
 const LOCK: i64 = 0x6372_6d20_6d69_6772;
 
+/// Which migration: its number, and what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MigrationName {
+    /// Its place in the list, from 1.
+    pub version: i64,
+    /// What it is for.
+    pub title: String,
+}
+
+impl std::fmt::Display for MigrationName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.version, self.title)
+    }
+}
+
 /// The version of a database, against what this build knows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -38,24 +53,24 @@ pub enum MigrationState {
     /// Some migrations of this build have not been run: none of them, on a new database.
     Behind {
         /// Those that have not.
-        pending: Vec<i64>,
+        pending: Vec<MigrationName>,
     },
     /// A newer build has migrated it.
     Newer {
         /// The last migration that was run.
-        version: i64,
+        last: MigrationName,
         /// The last one that this build knows.
         known: i64,
     },
     /// A migration began and did not end.
     Failed {
         /// Which one.
-        version: i64,
+        migration: MigrationName,
     },
     /// A migration was run with other statements than this build knows it by.
     Altered {
         /// Which one.
-        version: i64,
+        migration: MigrationName,
     },
 }
 
@@ -71,16 +86,17 @@ impl std::fmt::Display for MigrationState {
         match self {
             Self::Current { version } => write!(f, "the database is at version {version}"),
             Self::Behind { pending } => {
-                let pending: Vec<String> = pending.iter().map(i64::to_string).collect();
-                write!(f, "migrations {} have not been run", pending.join(", "))
+                let names: Vec<String> = pending.iter().map(MigrationName::to_string).collect();
+                let (s, have) = if pending.len() == 1 { ("", "has") } else { ("s", "have") };
+                write!(f, "migration{s} {} {have} not been run", names.join(", "))
             }
-            Self::Newer { version, known } => write!(
+            Self::Newer { last, known } => write!(
                 f,
-                "the database is at version {version}, newer than this build, which knows {known}"
+                "the database is at version {last}, newer than this build, which knows {known}"
             ),
-            Self::Failed { version } => write!(f, "migration {version} began and did not end"),
-            Self::Altered { version } => {
-                write!(f, "migration {version} was run with other statements than this build's")
+            Self::Failed { migration } => write!(f, "migration {migration} began and did not end"),
+            Self::Altered { migration } => {
+                write!(f, "migration {migration} was run with other statements than this build's")
             }
         }
     }
@@ -185,33 +201,36 @@ async fn state_with(
         .and_then(|row| row.try_get::<bool, _>(0))
         .map_err(store_error)?;
     if !there {
-        return Ok(MigrationState::Behind { pending: (1..=last).collect() });
+        return Ok(MigrationState::Behind { pending: known(migrations).map(named).collect() });
     }
     let mut applied = Vec::new();
     let rows = sqlx::query(
-        "SELECT version, success, checksum FROM public._sqlx_migrations ORDER BY version",
+        "SELECT version, description, success, checksum FROM public._sqlx_migrations
+         ORDER BY version",
     )
     .fetch_all(connection)
     .await
     .map_err(store_error)?;
     for row in rows {
         let version: i64 = row.try_get(0).map_err(store_error)?;
-        let ended: bool = row.try_get(1).map_err(store_error)?;
-        let checksum: Vec<u8> = row.try_get(2).map_err(store_error)?;
+        let title: String = row.try_get(1).map_err(store_error)?;
+        let ended: bool = row.try_get(2).map_err(store_error)?;
+        let checksum: Vec<u8> = row.try_get(3).map_err(store_error)?;
+        let name = MigrationName { version, title };
         if !ended {
-            return Ok(MigrationState::Failed { version });
+            return Ok(MigrationState::Failed { migration: name });
         }
-        applied.push((version, checksum));
+        applied.push((name, checksum));
     }
-    if let Some((version, _)) = applied.last().filter(|(version, _)| *version > last) {
-        return Ok(MigrationState::Newer { version: *version, known: last });
+    if let Some((newest, _)) = applied.last().filter(|(name, _)| name.version > last) {
+        return Ok(MigrationState::Newer { last: newest.clone(), known: last });
     }
     let mut pending = Vec::new();
     for migration in known(migrations) {
-        match applied.iter().find(|(version, _)| *version == migration.version) {
-            None => pending.push(migration.version),
-            Some((version, checksum)) if *checksum != *migration.checksum => {
-                return Ok(MigrationState::Altered { version: *version });
+        match applied.iter().find(|(name, _)| name.version == migration.version) {
+            None => pending.push(named(migration)),
+            Some((name, checksum)) if *checksum != *migration.checksum => {
+                return Ok(MigrationState::Altered { migration: name.clone() });
             }
             Some(_) => {}
         }
@@ -221,6 +240,10 @@ async fn state_with(
     } else {
         Ok(MigrationState::Behind { pending })
     }
+}
+
+fn named(migration: Migration) -> MigrationName {
+    MigrationName { version: migration.version, title: migration.description.into_owned() }
 }
 
 // Numbered from 1 by their place in the list.
@@ -247,6 +270,10 @@ mod tests {
         &[("one", "CREATE TABLE one ()"), ("two", "CREATE TABLE two (); CREATE TABEL x ()")];
     const OTHER: &[(&str, &str)] = &[("one", "CREATE TABLE other ()")];
 
+    fn name(version: i64, title: &str) -> MigrationName {
+        MigrationName { version, title: title.to_owned() }
+    }
+
     async fn state(
         database: &TestDatabase,
         migrations: &'static [(&'static str, &'static str)],
@@ -261,9 +288,12 @@ mod tests {
         let url = database.owner_url();
         assert_eq!(
             migrate_with(&url, ONE).await.unwrap(),
-            MigrationState::Behind { pending: vec![1] }
+            MigrationState::Behind { pending: vec![name(1, "one")] }
         );
-        assert_eq!(state(&database, TWO).await, MigrationState::Behind { pending: vec![2] });
+        assert_eq!(
+            state(&database, TWO).await,
+            MigrationState::Behind { pending: vec![name(2, "two")] }
+        );
         migrate_with(&url, TWO).await.unwrap();
         let again = migrate_with(&url, TWO).await.unwrap();
         assert_eq!(again, MigrationState::Current { version: 2 });
@@ -285,7 +315,10 @@ mod tests {
         migrate_with(&database.owner_url(), TWO).await.unwrap();
         let error = migrate_with(&database.owner_url(), ONE).await.unwrap_err();
         assert_eq!(error.code(), "MIGRATION_REFUSED");
-        assert_eq!(state(&database, ONE).await, MigrationState::Newer { version: 2, known: 1 });
+        assert_eq!(
+            state(&database, ONE).await,
+            MigrationState::Newer { last: name(2, "two"), known: 1 }
+        );
     }
 
     #[tokio::test]
@@ -293,7 +326,10 @@ mod tests {
         let database = TestDatabase::empty().await.unwrap();
         let error = migrate_with(&database.owner_url(), BROKEN).await.unwrap_err();
         assert!(error.to_string().contains("migration 2"), "{error}");
-        assert_eq!(state(&database, TWO).await, MigrationState::Behind { pending: vec![2] });
+        assert_eq!(
+            state(&database, TWO).await,
+            MigrationState::Behind { pending: vec![name(2, "two")] }
+        );
         // The same name is free again.
         migrate_with(&database.owner_url(), TWO).await.unwrap();
     }
@@ -302,14 +338,39 @@ mod tests {
     async fn an_altered_and_an_unfinished_migration_are_refused() {
         let database = TestDatabase::empty().await.unwrap();
         migrate_with(&database.owner_url(), ONE).await.unwrap();
-        assert_eq!(state(&database, OTHER).await, MigrationState::Altered { version: 1 });
+        assert_eq!(
+            state(&database, OTHER).await,
+            MigrationState::Altered { migration: name(1, "one") }
+        );
         let mut connection = PgConnection::connect(&database.owner_url()).await.unwrap();
         sqlx::raw_sql("UPDATE _sqlx_migrations SET success = false")
             .execute(&mut connection)
             .await
             .unwrap();
-        assert_eq!(state(&database, ONE).await, MigrationState::Failed { version: 1 });
+        assert_eq!(
+            state(&database, ONE).await,
+            MigrationState::Failed { migration: name(1, "one") }
+        );
         assert!(migrate_with(&database.owner_url(), ONE).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_state_names_the_migrations_that_it_is_about() {
+        let database = TestDatabase::empty().await.unwrap();
+        let told = state(&database, TWO).await.to_string();
+        assert_eq!(told, "migrations 1 (one), 2 (two) have not been run");
+        migrate_with(&database.owner_url(), TWO).await.unwrap();
+        let told = state(&database, ONE).await.to_string();
+        assert_eq!(
+            told,
+            "the database is at version 2 (two), newer than this build, which knows 1"
+        );
+        let mut connection = PgConnection::connect(&database.owner_url()).await.unwrap();
+        run(&mut connection, "DELETE FROM _sqlx_migrations WHERE version = 1".to_owned())
+            .await
+            .unwrap();
+        let told = state(&database, TWO).await.to_string();
+        assert_eq!(told, "migration 1 (one) has not been run", "one in between is missed, too");
     }
 
     #[tokio::test]

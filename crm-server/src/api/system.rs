@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use futures::future::join_all;
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
@@ -9,6 +10,7 @@ use serde::Serialize;
 use super::envelope::Reply;
 use super::error::{ApiError, Fault};
 use crate::app::App;
+use crate::readiness::NotReady;
 
 /// The probes.
 #[derive(Debug, Clone, Copy)]
@@ -41,17 +43,22 @@ impl SystemApi {
 
     /// Can the server work?
     ///
-    /// Asks each thing that it depends on; 503 names those that do not answer.
+    /// Asks each thing that it depends on; 503 names those that do not answer, and migrations
+    /// of the database that are missing, failed, or newer than the server.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(&self, app: Data<&Arc<App>>) -> Result<Reply<Health>, ApiError> {
-        let mut faults = Vec::new();
-        for probe in app.probes() {
-            if let Err(error) = probe.check().await {
-                let name = probe.name();
-                tracing::warn!(dependency = name, %error, "not ready");
-                faults.push(Fault::at(name, "UNAVAILABLE", format!("{name} does not answer")));
-            }
-        }
+        let asked = app.probes().iter().map(|probe| async {
+            let Err(reason) = probe.check().await else { return None };
+            let name = probe.name();
+            tracing::warn!(dependency = name, %reason, "not ready");
+            Some(match reason {
+                NotReady::Away(_) => {
+                    Fault::at(name, "UNAVAILABLE", format!("{name} does not answer"))
+                }
+                NotReady::Unfit { code, message } => Fault::at(name, code, message),
+            })
+        });
+        let faults: Vec<Fault> = join_all(asked).await.into_iter().flatten().collect();
         if faults.is_empty() {
             return Ok(Reply::new(Health::ok()));
         }

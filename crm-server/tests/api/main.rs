@@ -20,6 +20,8 @@ mod custom_fields;
 #[cfg(test)]
 mod customers;
 #[cfg(test)]
+mod doctor;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod forged;
@@ -31,6 +33,8 @@ mod guarded;
 mod operations;
 #[cfg(test)]
 mod reach;
+#[cfg(test)]
+mod readiness;
 #[cfg(test)]
 mod system;
 #[cfg(test)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use clap::Parser;
-use crm_server::app::Probe;
+use crm_server::app::{NotReady, Probe};
 use crm_server::cli::{Cli, run};
 use crm_server::config::Algorithm;
 use crm_server::tokens::generate_key;
@@ -88,8 +88,8 @@ async fn a_server_is_not_ready_while_something_it_depends_on_is_away() {
         fn name(&self) -> &'static str {
             "mailer"
         }
-        async fn check(&self) -> Result<(), String> {
-            Err("connection refused by 10.0.0.7".to_owned())
+        async fn check(&self) -> Result<(), NotReady> {
+            Err(NotReady::away("connection refused by 10.0.0.7"))
         }
     }
 

@@ -142,6 +142,16 @@ impl TestDatabase {
         at(&self.superuser, &self.name).into()
     }
 
+    /// Runs statements as a superuser, behind the back of whoever works on it.
+    ///
+    /// # Errors
+    /// Where it refuses; names the statements.
+    pub async fn execute(&self, statements: &str) -> Result<()> {
+        let mut connection = connect(&at(&self.superuser, &self.name)).await?;
+        run(&mut connection, statements.to_owned()).await?;
+        connection.close().await.map_err(Error::internal)
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.name

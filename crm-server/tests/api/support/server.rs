@@ -29,7 +29,7 @@ pub(crate) struct TestServer {
     app: Arc<App>,
     clock: Arc<ManualClock>,
     // Dropped last: the server holds connections to it.
-    _database: Option<TestDatabase>,
+    database: Option<TestDatabase>,
 }
 
 /// Settings that make tests quick, and are otherwise those of production.
@@ -51,8 +51,8 @@ impl TestServer {
                 let mut options = PostgresOptions::new(database.app_url());
                 options.max_connections = 4;
                 let store = PostgresStore::connect(&options).await.unwrap();
-                let server = Self::over(Arc::new(store)).await;
-                Self { _database: Some(database), ..server }
+                let server = Self::of(Parts::on_postgres(config(), store)).await;
+                Self { database: Some(database), ..server }
             }
         }
     }
@@ -75,7 +75,7 @@ impl TestServer {
         let app = App::new(parts).await.unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = Running::start(Arc::clone(&app), address).await.unwrap();
-        Self { running, app, clock, _database: None }
+        Self { running, app, clock, database: None }
     }
 
     /// A caller without a token.
@@ -91,6 +91,11 @@ impl TestServer {
     /// The server from within, for what the API cannot set up yet.
     pub(crate) fn app(&self) -> &App {
         &self.app
+    }
+
+    /// The database of a server on PostgreSQL.
+    pub(crate) fn database(&self) -> &TestDatabase {
+        self.database.as_ref().unwrap()
     }
 
     pub(crate) async fn stop(self) {
