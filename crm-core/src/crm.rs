@@ -13,6 +13,7 @@ use crate::customers::Customers;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::id::{Id, Random, SystemRandom};
+use crate::idempotency::Idempotency;
 use crate::lately::Lately;
 use crate::ports::PasswordHasher;
 use crate::records::{Records, Rules};
@@ -65,6 +66,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::customers::Customer::schema(),
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
+        crate::idempotency::Claim::schema(),
     ]
     .into_iter()
     .cloned()
@@ -294,6 +296,11 @@ impl TenantCrm {
     /// The definitions of the tenant's own fields.
     pub fn custom_fields(&self) -> CustomFieldDefinitions {
         CustomFieldDefinitions::new(self.clone())
+    }
+
+    /// The keys under which the actor's requests happen once.
+    pub fn idempotency(&self) -> Idempotency {
+        Idempotency::new(self.clone())
     }
 
     /// Records of any type that has rules, a host's own ones among them.

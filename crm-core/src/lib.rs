@@ -65,6 +65,7 @@
 //! | let the library keep users, passwords and sessions | [`users`], [`auth`] |
 //! | read what was changed by whom, and what it set off | [`audit`], [`events`] |
 //! | declare a record type of one's own | [`Entity`](macro@Entity), [`Choice`](macro@Choice), [`Rules`] |
+//! | let a request happen once however often it is sent | [`idempotency`] |
 //! | read filters, orders and pages out of a request | [`language`] |
 //! | clean a country, an e-mail address, a number | [`values`] |
 //! | stand at any date, repeat a run | [`ManualClock`], [`SeededRandom`] |
@@ -97,6 +98,7 @@ pub mod entity;
 mod error;
 pub mod events;
 mod id;
+pub mod idempotency;
 pub mod language;
 mod lately;
 mod near;

@@ -14,7 +14,7 @@ use crate::passwords::Argon2Hasher;
 use crate::readiness::{MigrationProbe, StoreProbe};
 use crate::standing::{self, Standings};
 use crate::tokens::Tokens;
-use crate::{api, middleware};
+use crate::{api, middleware, purge};
 
 pub use crate::readiness::{NotReady, Probe};
 
@@ -96,6 +96,7 @@ impl App {
         probes.insert(0, Arc::new(StoreProbe(crm.clone())));
         let standings = Arc::new(Standings::default());
         standing::watch(&standings, crm.clone());
+        purge::now_and_then(&standings, crm.clone());
         Ok(Arc::new(Self { config, crm, tokens, standings, probes, clock, random }))
     }
 
@@ -127,7 +128,7 @@ impl App {
     /// All routes, in the middleware.
     pub fn endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
         let routes = Route::new()
-            .nest(openapi::BASE, openapi::service(api::all()))
+            .nest(openapi::BASE, openapi::service(api::all()).around(api::idempotency::apply))
             .at("/openapi.json", openapi::json_endpoint())
             .at("/docs", openapi::docs_endpoint())
             .at("/.well-known/jwks.json", openapi::jwks_endpoint(self.tokens.jwks()))

@@ -13,6 +13,7 @@ pub mod doctor;
 pub mod middleware;
 pub mod openapi;
 pub mod passwords;
+pub mod purge;
 pub mod readiness;
 pub mod server;
 pub mod standing;

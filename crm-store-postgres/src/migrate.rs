@@ -20,6 +20,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ),
     ("companies", include_str!("../migrations/0003_companies.sql")),
     ("custom values", include_str!("../migrations/0006_custom_values.sql")),
+    ("idempotency", include_str!("../migrations/0007_idempotency.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

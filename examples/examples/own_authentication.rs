@@ -103,7 +103,8 @@ impl<'a> FromRequest<'a> for Caller {
         let claims = token.and_then(|token| company.check(token)).ok_or_else(refused)?;
         // For the audit log, which keeps it with every change.
         let address = request.remote_addr().as_socket_addr().map(SocketAddr::ip);
-        let origin = Origin { request: None, address: address.map(|ip| ip.to_string()) };
+        let address = address.map(|ip| ip.to_string());
+        let origin = Origin { address, ..Origin::default() };
         Ok(Self(company.crm.tenant(claims.actor().with_origin(origin))))
     }
 }

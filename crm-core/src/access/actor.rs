@@ -6,6 +6,7 @@ use super::grants::{Grants, Scopes};
 use super::permission::{Permission, Reach};
 use super::roles::Role;
 use crate::error::{Error, Result};
+use crate::idempotency::Attempt;
 use crate::tenants::TenantId;
 use crate::users::UserId;
 
@@ -32,13 +33,15 @@ pub struct Actor {
     origin: Origin,
 }
 
-/// Where a request came from, for the audit log.
+/// Where a request came from, for the audit log, and whether it is one that must happen once.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Origin {
     /// The identifier of the request.
     pub request: Option<String>,
     /// The address of the client.
     pub address: Option<String>,
+    /// The key under which it is made, claimed by what it writes.
+    pub attempt: Option<Arc<Attempt>>,
 }
 
 impl Actor {

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 
 use crate::access::Origin;
 use crate::audit::{Action, AuditEntry, changes};
@@ -15,6 +16,7 @@ use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Rejection, Result};
 use crate::events::Event;
 use crate::id::Id;
+use crate::idempotency::{Attempt, Claim, in_use};
 use crate::records::{ATTEMPTS, Rules};
 use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
 use crate::tags::Tag;
@@ -30,6 +32,8 @@ pub(crate) struct Unit {
     actor: Option<UserId>,
     origin: Origin,
     operations: Vec<Operation>,
+    /// The first record that a log tells of.
+    told: Option<(Action, Arc<Schema>, Uuid, i64)>,
 }
 
 impl Unit {
@@ -43,6 +47,7 @@ impl Unit {
             actor: Some(actor.user()),
             origin: actor.origin().clone(),
             operations: Vec::new(),
+            told: None,
         }
     }
 
@@ -55,12 +60,19 @@ impl Unit {
             actor,
             origin: Origin::default(),
             operations: Vec::new(),
+            told: None,
         }
     }
 
     /// With the place where the request came from.
     pub(crate) fn with_origin(mut self, origin: Origin) -> Self {
         self.origin = origin;
+        self
+    }
+
+    /// Claiming no key, whatever the request came with.
+    pub(crate) fn without_attempt(mut self) -> Self {
+        self.origin.attempt = None;
         self
     }
 
@@ -126,6 +138,18 @@ impl Unit {
         self.operations.extend(checks);
     }
 
+    /// Removes an entity of which no log tells for good.
+    pub(crate) fn remove_silently<E: Entity>(&mut self, before: E) -> Result<()> {
+        let before = before.into_record(self.tenant_of(E::schema())?)?;
+        self.remove_record(E::schema(), before);
+        Ok(())
+    }
+
+    /// Removes a record of whatever tenant, of which no log tells, for good.
+    pub(crate) fn remove_record(&mut self, schema: &Arc<Schema>, before: Record) {
+        self.operations.push(Operation::Remove { schema: Arc::clone(schema), before });
+    }
+
     fn put(&mut self, schema: &Arc<Schema>, before: Record, after: Record) -> Result<()> {
         self.note(schema, Some(&before), &after)?;
         self.operations.push(Operation::Update { schema: Arc::clone(schema), before, after });
@@ -162,7 +186,16 @@ impl Unit {
 
     /// Commits within an actor's tenant, with what belongs to it because of the tenant's own
     /// fields.
-    pub(crate) async fn commit(self, tenant: &TenantCrm) -> Result<Commit> {
+    pub(crate) async fn commit(mut self, tenant: &TenantCrm) -> Result<Commit> {
+        let claim = self.claim()?;
+        let done = self.commit_guarded(tenant).await?;
+        if let Some((attempt, claim)) = claim {
+            attempt.claimed(claim);
+        }
+        Ok(done)
+    }
+
+    async fn commit_guarded(self, tenant: &TenantCrm) -> Result<Commit> {
         for _ in 0..ATTEMPTS {
             let Guard { operations, marks } = guard(&self, tenant).await?;
             let described = describe(&self.operations);
@@ -197,18 +230,36 @@ impl Unit {
     /// # Errors
     /// [`Error::Internal`] where it writes records with a tenant's own fields, which go by the
     /// tenant's definitions.
-    pub(crate) async fn commit_as_system(self) -> Result<Commit> {
+    pub(crate) async fn commit_as_system(mut self) -> Result<Commit> {
         let of_definitions =
             |operation: &Operation| operation.after().is_some_and(|(s, _)| s.custom().is_some());
         if self.operations.iter().any(of_definitions) {
             return Err(Error::internal("a tenant's own fields are written within the tenant"));
         }
+        let claim = self.claim()?;
         let described = describe(&self.operations);
         let shown = Shown::of(&self.operations);
-        let batch = Batch::new(self.operations)?;
-        let done = self.crm.system_commit(batch).await;
+        let done = self.crm.system_commit(Batch::new(self.operations)?).await;
         shown.forget(&self.crm);
-        done.map_err(|error| explain(error, &described))
+        let done = done.map_err(|error| explain(error, &described))?;
+        if let Some((attempt, claim)) = claim {
+            attempt.claimed(claim);
+        }
+        Ok(done)
+    }
+
+    /// Claims the key under which the request is made, in the same batch: what it writes and the
+    /// claim are there together or not at all.
+    fn claim(&mut self) -> Result<Option<(Arc<Attempt>, Claim)>> {
+        let Some(attempt) = self.origin.attempt.clone() else { return Ok(None) };
+        let told = self.told.as_ref();
+        let told =
+            told.map(|(action, schema, id, version)| (*action, schema.name(), *id, *version));
+        let Some(claim) = attempt.claim(self, told) else { return Ok(None) };
+        let record = claim.clone().into_record(Some(attempt.tenant()))?;
+        let schema = Arc::clone(Claim::schema());
+        self.operations.push(Operation::Insert { schema, record });
+        Ok(Some((attempt, claim)))
     }
 
     fn tenant_of(&self, schema: &Schema) -> Result<Option<TenantId>> {
@@ -223,14 +274,17 @@ impl Unit {
 
     fn tell(
         &mut self,
-        schema: &Schema,
+        schema: &Arc<Schema>,
         action: Action,
         before: Option<&Record>,
         after: Option<&Record>,
     ) -> Result<()> {
+        let Some(concerned) = after.or(before) else { return Ok(()) };
+        self.told.get_or_insert_with(|| {
+            (action, Arc::clone(schema), concerned.id(), concerned.version())
+        });
         // What happens to the installation's own records outside any tenant has no log to go to.
         let Some(tenant) = self.tenant else { return Ok(()) };
-        let Some(concerned) = after.or(before) else { return Ok(()) };
         let system = self.fresh::<AuditEntry>();
         let entry = AuditEntry {
             id: system.id,
@@ -318,6 +372,7 @@ fn explain(error: Error, operations: &[Described]) -> Error {
         return error;
     };
     match reason {
+        Rejection::Taken(_) if schema.name() == Claim::ENTITY => in_use(),
         Rejection::Stale => {
             Error::Stale { kind: schema.name().to_owned(), id: id.clone(), expected: *expected }
         }

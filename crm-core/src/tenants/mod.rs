@@ -1,11 +1,13 @@
 //! Tenants: the unit of isolation, and the work of the installation across them.
 
+mod purge;
 mod system;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use purge::Purged;
 pub use system::System;
 
 use crate::crm::Crm;

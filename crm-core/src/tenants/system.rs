@@ -21,6 +21,10 @@ impl System {
         Self(crm)
     }
 
+    pub(super) fn crm(&self) -> &Crm {
+        &self.0
+    }
+
     /// Makes a tenant of this name, with the usual settings.
     ///
     /// # Errors

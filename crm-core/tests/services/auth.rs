@@ -15,7 +15,7 @@ use crm_store_postgres::testing::TestDatabase;
 
 /// Fast and transparent: what hashing costs is the business of whoever brings a real one.
 #[derive(Debug)]
-struct Plain;
+pub(crate) struct Plain;
 
 #[async_trait]
 impl PasswordHasher for Plain {

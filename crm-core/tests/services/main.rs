@@ -6,6 +6,7 @@ mod auth;
 mod companies;
 mod custom_fields;
 mod first_steps;
+mod idempotency;
 mod meddling;
 mod policy;
 mod shown;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use crm_core::access::Origin;
 use crm_core::auth::{Membership, Session};
+use crm_core::idempotency::Attempt;
 use crm_core::tenants::TenantId;
 use crm_core::users::{User, UserId};
 use crm_core::{Id, TenantCrm};
@@ -156,12 +157,13 @@ fn not_a_member(choice: &Choice) -> ApiError {
     }
 }
 
-/// Where a request came from, for the audit log.
+/// Where a request came from, for the audit log, and the key that it happens once under.
 pub fn origin(request: &Request) -> Origin {
     let context = request.data::<Arc<RequestContext>>();
     Origin {
         request: context.map(|context| context.id.clone()),
         address: context.and_then(|context| context.address).map(|address| address.to_string()),
+        attempt: request.data::<Arc<Attempt>>().cloned(),
     }
 }
 

@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crm_core::idempotency::IN_USE;
 use crm_core::{Error, FieldError, Rejection};
 use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError, ResponseError};
 use poem::http::{HeaderValue, StatusCode, header};
@@ -106,6 +107,13 @@ impl ApiError {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, Fault::new(code, message));
         error.retry_after = Some(retry_after);
         error
+    }
+
+    /// With when the same request may succeed.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
     }
 
     /// Not now, because these things do not answer.
@@ -239,7 +247,11 @@ impl From<Error> for ApiError {
             Error::Forbidden { .. } | Error::Refused { .. } => plain(StatusCode::FORBIDDEN),
             Error::Stale { .. } => plain(StatusCode::PRECONDITION_FAILED),
             Error::Conflict { code, field, message } => {
-                Self::new(StatusCode::CONFLICT, Fault::at(field.unwrap_or_default(), code, message))
+                let fault = Fault::at(field.unwrap_or_default(), code, message);
+                let error = Self::new(StatusCode::CONFLICT, fault);
+                // Others are at it right now: in a moment they are not.
+                let busy = matches!(code, "BUSY" | IN_USE);
+                if busy { error.retry_after(Duration::from_secs(1)) } else { error }
             }
             Error::Rejected { reason: Rejection::Stale, .. } => {
                 plain(StatusCode::PRECONDITION_FAILED)

@@ -10,6 +10,7 @@ pub mod embed;
 pub mod envelope;
 pub mod error;
 pub mod etag;
+pub mod idempotency;
 mod known;
 pub mod values;
 

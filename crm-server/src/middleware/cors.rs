@@ -13,7 +13,7 @@ use crate::config;
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str =
     "Authorization, Content-Type, If-Match, Idempotency-Key, X-Request-ID, X-Tenant-ID";
-const EXPOSED: &str = "ETag, Location, Retry-After, X-Request-ID";
+const EXPOSED: &str = "ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID";
 
 #[derive(Debug, Clone)]
 pub(super) struct Cors {

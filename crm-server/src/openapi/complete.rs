@@ -6,6 +6,7 @@ use crm_core::language::ParameterDescription;
 use serde_json::{Map, Value, json};
 
 use super::{errors, lists, words};
+use crate::api::idempotency;
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -87,6 +88,17 @@ fn complete_operation(operation: &mut Value, path: &str, method: &str, patches: 
         // Said, not left out: nothing is needed here.
         operation["security"] = json!([]);
     }
+    if errors::takes_key(operation, path, method) {
+        headers.push(json!({"$ref": "#/components/parameters/IdempotencyKey"}));
+        let responses = operation["responses"].as_object_mut().into_iter().flatten();
+        for (_, response) in responses.filter(|(status, _)| status.starts_with('2')) {
+            response["headers"][idempotency::REPLAYED] = json!({
+                "description": "`true` where a request was sent again under its key, and this is \
+                                what the first one was answered",
+                "schema": {"type": "boolean"}
+            });
+        }
+    }
     if method != "get" && path.contains('{') {
         headers.push(json!({"$ref": "#/components/parameters/IfMatch"}));
     }
@@ -131,6 +143,24 @@ fn headers() -> Value {
             "required": false,
             "description": "Another tenant than the token's, of which the user is a member",
             "schema": {"type": "string", "format": "uuid"}
+        },
+        "IdempotencyKey": {
+            "name": idempotency::HEADER,
+            "in": "header",
+            "required": false,
+            "description": "A key of the caller's own for this request: sent again under it, the \
+                            request happens once and is answered what it was the first time. Kept \
+                            for 24 hours, by user and tenant. 422 where the key was used with \
+                            another path, parameter or body (white space and the order of members \
+                            aside), 409 while the first request is being worked on or where its \
+                            answer was lost. A request that failed without effect claims no key",
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": crm_core::idempotency::MAX_KEY,
+                "pattern": "^[!-~]+$",
+                "example": "8e03978e-40d5-43e8-bc93-6894a57f9324"
+            }
         },
         "IfMatch": {
             "name": "If-Match",

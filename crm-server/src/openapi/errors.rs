@@ -2,6 +2,8 @@
 
 use serde_json::{Value, json};
 
+use crate::api::idempotency;
+
 struct Failure {
     status: &'static str,
     /// The name of its component.
@@ -168,7 +170,7 @@ pub(super) fn components() -> (Value, Value) {
                 "example": example
             }}
         });
-        if matches!(*status, "429" | "503") {
+        if matches!(*status, "409" | "429" | "503") {
             response["headers"] = json!({"Retry-After": {
                 "description": "Seconds to wait",
                 "schema": {"type": "integer"}
@@ -179,6 +181,12 @@ pub(super) fn components() -> (Value, Value) {
     (schema, Value::Object(responses))
 }
 
+/// Whether an operation can be sent again under a key.
+pub(super) fn takes_key(operation: &Value, path: &str, method: &str) -> bool {
+    let guarded = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
+    method == "post" && guarded && idempotency::takes_key(path)
+}
+
 /// The statuses with which an operation can fail.
 pub(super) fn of(operation: &Value, path: &str, method: &str) -> Vec<(&'static str, Value)> {
     let guarded = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
@@ -187,6 +195,7 @@ pub(super) fn of(operation: &Value, path: &str, method: &str) -> Vec<(&'static s
     let writes = method != "get";
     // Whoever is asked for no token and sends something gives credentials, or makes them.
     let open = body && !guarded;
+    let keyed = takes_key(operation, path, method);
     let applies = |status: &str| match status {
         "400" => body || guarded,
         "401" => guarded || open,
@@ -194,7 +203,8 @@ pub(super) fn of(operation: &Value, path: &str, method: &str) -> Vec<(&'static s
         "404" => one,
         "409" => writes && (guarded || open),
         "412" => writes && one,
-        "413" | "415" | "422" => body,
+        "413" | "415" => body,
+        "422" => body || keyed,
         _ => true,
     };
     FAILURES

@@ -37,7 +37,7 @@ Lists take `page` and `limit`, or `cursor` to walk through everything; `sort`, `
 and each filterable field by its name with an optional operator: `status=active,paused`, \
 `createdAt[gte]=2026-01-01`. PUT replaces, PATCH merges (RFC 7396). A record's `version` is its \
 `ETag`; a write with a stale `If-Match` or `version` is refused with 412. Unknown fields are \
-refused.";
+refused. A POST with an `Idempotency-Key` happens once, however often it is sent within 24 hours.";
 
 /// The service over some handlers, without its document.
 pub fn service<T: OpenApi>(api: T) -> OpenApiService<T, ()> {
@@ -158,6 +158,52 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// What is answered under a key is stored in the clear.
+    #[test]
+    fn no_operation_that_takes_a_key_answers_a_secret() {
+        fn properties(value: &Value, document: &Value, deep: usize, found: &mut BTreeSet<String>) {
+            if let Some(target) = value["$ref"].as_str()
+                && deep > 0
+            {
+                let schema = document.pointer(target.strip_prefix('#').unwrap()).unwrap();
+                properties(schema, document, deep - 1, found);
+            }
+            for (name, within) in value["properties"].as_object().into_iter().flatten() {
+                found.insert(name.to_lowercase());
+                properties(within, document, deep, found);
+            }
+            for all in ["allOf", "anyOf", "oneOf"] {
+                let several = value[all].as_array().into_iter().flatten();
+                several.for_each(|within| properties(within, document, deep, found));
+            }
+            if let Some(items) = value.get("items") {
+                properties(items, document, deep, found);
+            }
+        }
+        let document = parsed();
+        let key = "#/components/parameters/IdempotencyKey";
+        let mut keyed = 0;
+        for (name, operation) in operations(&document) {
+            let parameters = operation["parameters"].as_array();
+            if !parameters.is_some_and(|all| all.iter().any(|one| one["$ref"] == key)) {
+                continue;
+            }
+            keyed += 1;
+            let mut found = BTreeSet::new();
+            for (status, response) in operation["responses"].as_object().unwrap() {
+                let content = response["content"].as_object().into_iter().flatten();
+                for (_, media) in content.filter(|_| status.starts_with('2')) {
+                    properties(&media["schema"], &document, 8, &mut found);
+                }
+            }
+            for secret in ["token", "secret", "password", "recovery", "otpauth"] {
+                let told = found.iter().find(|property| property.contains(secret));
+                assert_eq!(told, None, "{name}: add its path to SECRET in api/idempotency.rs");
+            }
+        }
+        assert!(keyed > 5);
     }
 
     #[test]

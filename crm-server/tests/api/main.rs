@@ -30,6 +30,8 @@ mod garbage;
 #[cfg(test)]
 mod guarded;
 #[cfg(test)]
+mod idempotency;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod reach;

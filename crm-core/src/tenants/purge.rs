@@ -1,0 +1,90 @@
+//! What has had its time is removed for good, a bounded step at a time: keys that are free again,
+//! notes that every server has heeded, tokens and sessions that are over.
+//!
+//! Nothing in here removes a tenant's records, or anything that a log tells of.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::System;
+use crate::auth::{AccessChange, RefreshToken, Session};
+use crate::entity::{Entity, Find, Where};
+use crate::error::{Error, Result};
+use crate::idempotency::Claim;
+use crate::records::Unit;
+use crate::store::Filter;
+
+/// The most records of a type that one step removes.
+const STEP: u32 = 500;
+/// How long a note of who may do what is kept: far longer than servers look back.
+const NOTES: TimeDelta = TimeDelta::hours(1);
+/// How long a session is kept once it is over: for whoever looks into what happened.
+const SESSIONS: TimeDelta = TimeDelta::days(30);
+
+/// How much was removed, by type.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Purged {
+    /// Claims of keys.
+    pub claims: usize,
+    /// Notes of who may do what.
+    pub access_changes: usize,
+    /// Refresh tokens.
+    pub refresh_tokens: usize,
+    /// Sessions.
+    pub sessions: usize,
+    /// Whether there may be more.
+    pub more: bool,
+}
+
+impl System {
+    /// Removes what has had its time, some hundred records of each type at most: claims of keys
+    /// that expired, notes of an hour ago, sessions that were over 30 days ago with their refresh
+    /// tokens, and tokens that were spent longer ago than any session lasts unused. Until then a
+    /// spent token that turns up ends its session.
+    ///
+    /// Several servers may do it at once.
+    ///
+    /// # Errors
+    /// Where the store fails; what was removed before stays removed.
+    pub async fn purge(&self) -> Result<Purged> {
+        let now = self.crm().clock().now();
+        let claims = self.remove(Claim::EXPIRES_AT.le(now)).await?;
+        let access_changes = self.remove(AccessChange::CREATED_AT.lt(now - NOTES)).await?;
+        let over = over(now - SESSIONS);
+        let spent = RefreshToken::SPENT_AT.lt(now - self.crm().session_lasts(true));
+        let of_over = Filter::Related(
+            RefreshToken::SESSION.index(),
+            Session::schema().clone(),
+            Box::new(over.clone().into_filter()),
+        );
+        let refresh_tokens = self.remove(spent.or(Where::new(of_over))).await?;
+        // A session is referred to by its tokens: they go first.
+        let sessions = if refresh_tokens < STEP as usize { self.remove(over).await? } else { 0 };
+        let counts = [claims, access_changes, refresh_tokens, sessions];
+        let more = counts.contains(&(STEP as usize));
+        Ok(Purged { claims, access_changes, refresh_tokens, sessions, more })
+    }
+
+    async fn remove<E: Entity>(&self, filter: Where<E>) -> Result<usize> {
+        let query = Find::all().filter(filter).page(1, STEP).into_query()?;
+        let found = self.crm().system_query(query).await?.items;
+        let count = found.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut unit = Unit::system(self.crm(), None, None);
+        for record in found {
+            unit.remove_record(E::schema(), record);
+        }
+        match unit.commit_as_system().await {
+            Ok(_) => Ok(count),
+            // Another server was faster, or somebody else just used one of them.
+            Err(Error::Stale { .. }) => Ok(0),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Sessions that ended, or were not prolonged, before this.
+fn over(before: DateTime<Utc>) -> Where<Session> {
+    Session::ENDED_AT.lt(before).or(Session::EXPIRES_AT.lt(before))
+}
