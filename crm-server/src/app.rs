@@ -6,7 +6,7 @@ use crm_core::store::Store;
 use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
 use crm_store_postgres::PostgresStore;
 use poem::endpoint::BoxEndpoint;
-use poem::{EndpointExt, Route};
+use poem::{EndpointExt, Route, get};
 
 use crate::config::{Config, ConfigError};
 use crate::openapi;
@@ -129,9 +129,9 @@ impl App {
     pub fn endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
         let routes = Route::new()
             .nest(openapi::BASE, openapi::service(api::all()).around(api::idempotency::apply))
-            .at("/openapi.json", openapi::json_endpoint())
-            .at("/docs", openapi::docs_endpoint())
-            .at("/.well-known/jwks.json", openapi::jwks_endpoint(self.tokens.jwks()))
+            .at("/openapi.json", get(openapi::json_endpoint()))
+            .at("/docs", get(openapi::docs_endpoint()))
+            .at("/.well-known/jwks.json", get(openapi::jwks_endpoint(self.tokens.jwks())))
             .data(Arc::clone(self));
         middleware::wrap(routes, &self.config, Arc::clone(&self.clock), Arc::clone(&self.random))
     }

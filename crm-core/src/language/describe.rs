@@ -17,6 +17,9 @@ pub struct ParameterDescription {
     pub suffixes: Vec<&'static str>,
     /// The values it may have, where they are known.
     pub choices: Option<&'static [&'static str]>,
+    /// The fields that it may name, where it names fields; `customFields.{key}` stands for each of
+    /// the tenant's own ones.
+    pub one_of: Vec<String>,
     /// What it does, in a sentence or two.
     pub description: String,
     /// A value that it takes.
@@ -32,12 +35,13 @@ pub fn describe(schema: &Schema) -> Vec<ParameterDescription> {
 }
 
 fn controls(schema: &Schema) -> Vec<ParameterDescription> {
-    let sortable: Vec<&str> = schema
+    let sortable = schema
         .fields()
         .iter()
         .filter(|field| field.sortable && field.filterable && !field.secret)
-        .map(|field| &*field.name)
-        .collect();
+        .map(|field| field.name.to_string());
+    let own = schema.custom().map(|field| format!("{}.{{key}}", schema.field(field).name));
+    let sortable: Vec<String> = sortable.chain(own).collect();
     let number = |name, description: String, example: &str| {
         control(name, Kind::Int, None, description, example)
     };
@@ -67,6 +71,7 @@ fn controls(schema: &Schema) -> Vec<ParameterDescription> {
         ),
         ParameterDescription {
             multiple: true,
+            one_of: sortable.clone(),
             ..control(
                 "sort",
                 Kind::Text,
@@ -124,6 +129,7 @@ fn control(
         multiple: false,
         suffixes: Vec::new(),
         choices,
+        one_of: Vec::new(),
         description,
         example: example.to_owned(),
     }
@@ -162,8 +168,7 @@ fn field(field: &Field) -> ParameterDescription {
         "several mean any of them"
     };
     let suffixes = suffixes_of(field.kind);
-    let description =
-        format!("{what}; {several}. Takes the suffixes `[{}]`.", suffixes.join("]`, `["));
+    let description = format!("{what}; {several}.");
     // A field that is called as a parameter of the list is reached with a suffix only.
     let hidden = CONTROLS.contains(&&**name);
     ParameterDescription {
@@ -172,6 +177,7 @@ fn field(field: &Field) -> ParameterDescription {
         multiple: !hidden,
         suffixes: if hidden { Vec::new() } else { suffixes },
         choices: field.choices,
+        one_of: Vec::new(),
         description,
         example: example.to_owned(),
     }

@@ -1,9 +1,10 @@
 //! Everything that a request for a list says: which records, in which order, which part.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::parameters::{Parameters, split_values};
-use super::values::{flag, shown};
+use super::values::shown;
 use super::{Context, Custom, MAX_LENGTH, MAX_PARAMETERS, checked, parse_expression};
 use crate::error::{Error, Result};
 use crate::store::{Cursor, Deleted, Filter, MAX_SORTS, Query, Schema, Sort, Window};
@@ -12,6 +13,10 @@ use crate::store::{Cursor, Deleted, Filter, MAX_SORTS, Query, Schema, Sort, Wind
 pub const DEFAULT_LIMIT: u32 = 20;
 /// The most records that a part of a list has.
 pub const MAX_LIST_LIMIT: u32 = 200;
+
+/// The highest number of a page: the largest whole number that all readers of JSON agree on
+/// (RFC 8259, 6).
+pub const MAX_PAGE: u64 = (1 << 53) - 1;
 
 /// The parameters of every list that are no fields.
 pub(super) const CONTROLS: &[&str] = &[
@@ -28,6 +33,9 @@ pub(super) const CONTROLS: &[&str] = &[
     "includeDeleted",
     "expand",
 ];
+
+/// Those of them that take several values, separated by commas or one in each parameter.
+const SEVERAL: &[&str] = &["sort", "ordering", "expand"];
 
 /// What a request for a list says.
 #[derive(Debug, Clone, PartialEq)]
@@ -114,7 +122,14 @@ pub fn parse_list(
             return Err(Error::unreadable(name, "TOO_LONG", message));
         }
         match controls.slot(name) {
-            Some(slot @ None) => *slot = Some(value),
+            Some(slot @ None) => *slot = Some(Cow::Borrowed(value)),
+            // What names several things may do so in several parameters.
+            Some(Some(known)) if SEVERAL.contains(&name.as_str()) => {
+                if !known.trim().is_empty() && !value.trim().is_empty() {
+                    known.to_mut().push(',');
+                }
+                known.to_mut().push_str(value.trim());
+            }
             Some(Some(_)) => {
                 let message = format!("{name} is given more than once");
                 return Err(Error::unreadable(name.clone(), "DUPLICATE_PARAMETER", message));
@@ -127,22 +142,22 @@ pub fn parse_list(
 
 #[derive(Default)]
 struct Controls<'a> {
-    page: Option<&'a str>,
-    limit: Option<&'a str>,
-    page_size: Option<&'a str>,
-    cursor: Option<&'a str>,
-    count: Option<&'a str>,
-    sort: Option<&'a str>,
-    order: Option<&'a str>,
-    ordering: Option<&'a str>,
-    search: Option<&'a str>,
-    filter: Option<&'a str>,
-    include_deleted: Option<&'a str>,
-    expand: Option<&'a str>,
+    page: Option<Cow<'a, str>>,
+    limit: Option<Cow<'a, str>>,
+    page_size: Option<Cow<'a, str>>,
+    cursor: Option<Cow<'a, str>>,
+    count: Option<Cow<'a, str>>,
+    sort: Option<Cow<'a, str>>,
+    order: Option<Cow<'a, str>>,
+    ordering: Option<Cow<'a, str>>,
+    search: Option<Cow<'a, str>>,
+    filter: Option<Cow<'a, str>>,
+    include_deleted: Option<Cow<'a, str>>,
+    expand: Option<Cow<'a, str>>,
 }
 
 impl<'a> Controls<'a> {
-    fn slot(&mut self, name: &str) -> Option<&mut Option<&'a str>> {
+    fn slot(&mut self, name: &str) -> Option<&mut Option<Cow<'a, str>>> {
         Some(match name {
             "page" => &mut self.page,
             "limit" => &mut self.limit,
@@ -162,10 +177,10 @@ impl<'a> Controls<'a> {
 
     fn read(self, context: Context<'_>, fields: Filter) -> Result<ListRequest> {
         let mut filter = fields;
-        if let Some(text) = self.filter {
+        if let Some(text) = &self.filter {
             filter = filter.and(parse_expression(context.schema, context.custom, text)?);
         }
-        let search = self.search.map(str::trim).filter(|words| !words.is_empty());
+        let search = self.search.as_deref().map(str::trim).filter(|words| !words.is_empty());
         if let Some(words) = search {
             filter = filter.and(Filter::search(words));
         }
@@ -177,12 +192,12 @@ impl<'a> Controls<'a> {
             count: self.count(&window)?,
             window,
             deleted: self.deleted()?,
-            expand: self.expand.map(expansions).transpose()?,
+            expand: self.expand.as_deref().map(expansions).transpose()?,
         })
     }
 
     fn window(&self) -> Result<Window> {
-        let limit = match (self.limit, self.page_size) {
+        let limit = match (self.limit.as_deref(), self.page_size.as_deref()) {
             (Some(_), Some(_)) => return Err(both("limit", "page_size")),
             (Some(text), None) => number("limit", text)?,
             (None, Some(text)) => number("page_size", text)?,
@@ -194,7 +209,7 @@ impl<'a> Controls<'a> {
             let message = format!("expected a number from 1 to {MAX_LIST_LIMIT}");
             Error::unreadable(name, "OUT_OF_RANGE", message)
         })?;
-        match (self.cursor.map(str::trim), self.page) {
+        match (self.cursor.as_deref().map(str::trim), self.page.as_deref()) {
             (Some(_), Some(_)) => Err(both("cursor", "page")),
             (Some(""), None) => Ok(Window::Cursor { after: None, limit }),
             (Some(cursor), None) => {
@@ -202,10 +217,12 @@ impl<'a> Controls<'a> {
             }
             (None, page) => {
                 let page = page.map_or(Ok(1), |text| number("page", text))?;
-                let before = page.checked_sub(1).and_then(|n| n.checked_mul(limit.into()));
+                let page = (1..=MAX_PAGE).contains(&page).then_some(page);
+                let before = page.and_then(|page| (page - 1).checked_mul(limit.into()));
                 let offset = before.filter(|offset| i64::try_from(*offset).is_ok());
                 let offset = offset.ok_or_else(|| {
-                    Error::unreadable("page", "OUT_OF_RANGE", "expected a page number from 1")
+                    let message = format!("expected a page number from 1 to {MAX_PAGE}");
+                    Error::unreadable("page", "OUT_OF_RANGE", message)
                 })?;
                 Ok(Window::Page { offset, limit })
             }
@@ -213,7 +230,7 @@ impl<'a> Controls<'a> {
     }
 
     fn count(&self, window: &Window) -> Result<bool> {
-        match self.count.map(str::trim) {
+        match self.count.as_deref().map(str::trim) {
             None => Ok(matches!(window, Window::Page { .. })),
             Some("exact") => Ok(true),
             Some("none") => Ok(false),
@@ -225,12 +242,12 @@ impl<'a> Controls<'a> {
     }
 
     fn deleted(&self) -> Result<Deleted> {
-        let Some(text) = self.include_deleted else { return Ok(Deleted::Exclude) };
-        match (flag(text), text.trim()) {
-            (Some(true), _) => Ok(Deleted::Include),
-            (Some(false), _) => Ok(Deleted::Exclude),
-            (None, "only") => Ok(Deleted::Only),
-            (None, other) => {
+        let Some(text) = self.include_deleted.as_deref() else { return Ok(Deleted::Exclude) };
+        match text.trim() {
+            "true" => Ok(Deleted::Include),
+            "false" => Ok(Deleted::Exclude),
+            "only" => Ok(Deleted::Only),
+            other => {
                 let message = format!("expected true, false or only, got {}", shown(other));
                 Err(Error::unreadable("includeDeleted", "INVALID_VALUE", message))
             }
@@ -238,19 +255,19 @@ impl<'a> Controls<'a> {
     }
 
     fn sorts(&self, context: Context<'_>) -> Result<Vec<Sort>> {
-        let text = match (self.sort, self.ordering) {
+        let text = match (self.sort.as_deref(), self.ordering.as_deref()) {
             (Some(_), Some(_)) => return Err(both("sort", "ordering")),
             (one, other) => one.or(other).unwrap_or_default(),
         };
-        let descending = match self.order.map(|order| order.trim().to_ascii_lowercase()).as_deref()
-        {
-            None | Some("asc") => false,
-            Some("desc") => true,
-            Some(other) => {
-                let message = format!("expected asc or desc, got {}", shown(other));
-                return Err(Error::unreadable("order", "INVALID_VALUE", message));
-            }
-        };
+        let descending =
+            match self.order.as_deref().map(|order| order.trim().to_ascii_lowercase()).as_deref() {
+                None | Some("asc") => false,
+                Some("desc") => true,
+                Some(other) => {
+                    let message = format!("expected asc or desc, got {}", shown(other));
+                    return Err(Error::unreadable("order", "INVALID_VALUE", message));
+                }
+            };
         if self.order.is_some() && text.trim().is_empty() {
             let message = "order needs a field to sort by: sort=createdAt&order=desc";
             return Err(Error::unreadable("order", "INVALID_VALUE", message));

@@ -37,7 +37,7 @@ use uuid::Uuid;
 
 pub use describe::{ParameterDescription, describe};
 pub use expression::parse_expression;
-pub use list::{DEFAULT_LIMIT, ListRequest, MAX_LIST_LIMIT, parse_list};
+pub use list::{DEFAULT_LIMIT, ListRequest, MAX_LIST_LIMIT, MAX_PAGE, parse_list};
 
 use crate::error::{Error, Result};
 use crate::store::{Filter, Kind, Schema};

@@ -411,5 +411,10 @@ fn wanted<R: Resource>(asked: Option<&[String]>) -> Result<Vec<String>, ApiError
 
 /// The parameters of a resource's list, for the document.
 pub fn described<R: Resource>() -> (&'static str, Vec<ParameterDescription>) {
-    (R::PATH, describe(R::Entity::schema()))
+    let mut parameters = describe(R::Entity::schema());
+    parameters.retain(|parameter| parameter.name != "expand" || !R::EXPANSIONS.is_empty());
+    for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "expand") {
+        parameter.choices = Some(R::EXPANSIONS);
+    }
+    (R::PATH, parameters)
 }

@@ -58,6 +58,8 @@ pub struct ApiError {
     status: StatusCode,
     faults: Vec<Fault>,
     retry_after: Option<Duration>,
+    /// The methods that the path takes, where another one came.
+    allow: Option<String>,
     /// For the log only.
     detail: Option<String>,
 }
@@ -75,12 +77,12 @@ struct ErrorEnvelope<'a> {
 impl ApiError {
     /// With a status and a fault.
     pub fn new(status: StatusCode, fault: Fault) -> Self {
-        Self { status, faults: vec![fault], retry_after: None, detail: None }
+        Self::with_faults(status, vec![fault])
     }
 
     /// With several faults.
     pub fn with_faults(status: StatusCode, faults: Vec<Fault>) -> Self {
-        Self { status, faults, retry_after: None, detail: None }
+        Self { status, faults, retry_after: None, allow: None, detail: None }
     }
 
     /// What came cannot be read.
@@ -100,6 +102,14 @@ impl ApiError {
     /// Nothing there, or nothing for the caller to see.
     pub fn not_found(message: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, Fault::new("NOT_FOUND", message))
+    }
+
+    /// The path takes other methods: these, as `Allow` has them.
+    pub fn method_not_allowed(allow: impl Into<String>) -> Self {
+        let fault = Fault::new("METHOD_NOT_ALLOWED", "this path does not take that method");
+        let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, fault);
+        error.allow = Some(allow.into());
+        error
     }
 
     /// Not now; the same request may succeed later.
@@ -176,6 +186,10 @@ impl ApiError {
             let seconds = retry_after.as_secs().max(1);
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        let allow = self.allow.as_deref().and_then(|allow| HeaderValue::from_str(allow).ok());
+        if let Some(allow) = allow {
+            headers.insert(header::ALLOW, allow);
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
@@ -191,8 +205,7 @@ impl ApiError {
             return Self::not_found("there is nothing at this path");
         }
         if error.is::<MethodNotAllowedError>() {
-            let fault = Fault::new("METHOD_NOT_ALLOWED", "this path does not take that method");
-            return Self::new(StatusCode::METHOD_NOT_ALLOWED, fault);
+            return Self::method_not_allowed("GET, HEAD");
         }
         if let Some(error) = error.downcast_ref::<ParsePathError>() {
             let name = if error.name.starts_with("param") { "id" } else { error.name };

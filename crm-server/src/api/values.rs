@@ -62,7 +62,10 @@ impl<C: Choice + Send + Sync> Type for Code<C> {
 
     fn schema_ref() -> MetaSchemaRef {
         let enum_items = codes::<C>().into_iter().map(Value::from).collect();
-        MetaSchemaRef::Inline(Box::new(MetaSchema { enum_items, ..MetaSchema::new("string") }))
+        // The pass over the document gives it a schema of that name.
+        let name = std::any::type_name::<C>().rsplit("::").next().map(str::to_owned);
+        let schema = MetaSchema { enum_items, title: name, ..MetaSchema::new("string") };
+        MetaSchemaRef::Inline(Box::new(schema))
     }
 
     fn as_raw_value(&self) -> Option<&Self> {

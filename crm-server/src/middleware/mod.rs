@@ -10,6 +10,7 @@ mod cors;
 mod errors;
 mod headers;
 mod limits;
+mod methods;
 mod paths;
 mod request_id;
 #[cfg(test)]
@@ -69,6 +70,8 @@ pub fn wrap(
     routes
         // What a body may cost, for whoever reads it.
         .data(body)
+        // 11. HEAD is GET, and a refused method is told which the path takes.
+        .around(methods::apply)
         // 10. The paths of the sources become ours; a tenant in the path is noted.
         .around(paths::apply)
         // 9. Too much at once is turned away before it costs anything.

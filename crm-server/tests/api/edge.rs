@@ -21,10 +21,35 @@ for_each_store! {
             caller.put(path, json!({})).await,
             caller.patch(path, json!({})).await,
             caller.delete(path).await,
+            caller.send(Method::TRACE, path, None).await,
+            caller.delete("/docs").await,
         ];
         for answer in answers {
             answer.fails(405, "METHOD_NOT_ALLOWED");
+            assert_eq!(answer.header("allow"), "GET, HEAD");
         }
+        for (path, allowed) in [
+            ("/api/v1/customers", "GET, HEAD, POST"),
+            ("/api/v1/customers/mine", "GET, HEAD"),
+            ("/api/clients/0197d8a0-0000-7000-8000-000000000000", "DELETE, GET, HEAD, PATCH, PUT"),
+            ("/api/v1/auth/login", "POST"),
+        ] {
+            let answer = caller.send(Method::TRACE, path, None).await;
+            answer.fails(405, "METHOD_NOT_ALLOWED");
+            assert_eq!(answer.header("allow"), allowed, "{path}");
+        }
+    }
+
+    async fn head_is_answered_as_get_is_without_the_body(server: &TestServer) {
+        let caller = server.anonymous();
+        for (path, status) in [("/api/v1/health/live", 200), ("/api/v1/customers", 401), ("/docs", 200)] {
+            let answer = caller.send(Method::HEAD, path, None).await;
+            assert_eq!(answer.status, status, "{path}");
+            assert!(answer.bytes.is_empty(), "{path}");
+            assert!(answer.header("content-length") != "0", "{path}");
+        }
+        let answer = caller.send(Method::HEAD, "/api/v1/auth/login", None).await;
+        assert_eq!(answer.status, 405);
     }
 
     async fn a_request_keeps_its_callers_id_unless_it_is_odd(server: &TestServer) {

@@ -17,7 +17,7 @@ const JSON: Option<&str> = Some("application/json");
 /// The codes in the document.
 static CODES: LazyLock<HashSet<String>> = LazyLock::new(|| {
     let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
-    let codes = "/components/schemas/ErrorReply/properties/errors/items/properties/code";
+    let codes = "/components/schemas/Fault/properties/code";
     let codes = document.pointer(codes).unwrap()["x-extensible-enum"].as_array().unwrap();
     codes.iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 });

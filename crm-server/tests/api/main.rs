@@ -22,6 +22,8 @@ mod customers;
 #[cfg(test)]
 mod doctor;
 #[cfg(test)]
+mod document;
+#[cfg(test)]
 mod edge;
 #[cfg(test)]
 mod forged;

@@ -15,7 +15,7 @@ for_each_store! {
 
     async fn the_document_is_served_as_it_is_checked_in(server: &TestServer) {
         let answer = server.anonymous().get("/openapi.json").await;
-        assert_eq!(answer.is(200)["openapi"], "3.0.0");
+        assert_eq!(answer.is(200)["openapi"], "3.1.0");
         assert_eq!(answer.bytes, include_str!("../../openapi.json"));
     }
 

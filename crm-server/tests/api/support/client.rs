@@ -12,6 +12,8 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::document::check;
+
 /// Somebody who calls the server: nobody in particular, or who a token says.
 #[derive(Debug, Clone)]
 pub(crate) struct Client {
@@ -78,6 +80,7 @@ impl Client {
         body: impl Into<Bytes>,
     ) -> Answer {
         let name = format!("{method} {path}");
+        let (asked_by, sent) = (method.clone(), body.into());
         let mut builder: Builder =
             Request::builder().method(method).uri(path).header(HOST, self.address.to_string());
         if let Some(token) = &self.token {
@@ -89,13 +92,23 @@ impl Client {
         for (name, value) in &self.headers {
             builder = builder.header(name, value.as_slice());
         }
-        let request = builder.body(Full::new(body.into())).unwrap();
+        let asked = sent.clone();
+        let request = builder.body(Full::new(sent)).unwrap();
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
         tokio::spawn(connection);
         let (head, body) = sender.send_request(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
+        let said = check(
+            &asked_by,
+            path,
+            (content_type, &asked),
+            head.status.as_u16(),
+            &head.headers,
+            &bytes,
+        );
+        assert!(said.is_empty(), "{name}: other than the document says: {said:#?}");
         Answer { name, status: head.status, headers: head.headers, bytes }
     }
 

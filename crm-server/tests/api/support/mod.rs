@@ -10,10 +10,14 @@
 //! ```
 
 mod client;
+mod conforms;
+mod document;
 mod people;
 mod server;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use conforms::{faults, resolve};
+pub(crate) use document::document;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
 
