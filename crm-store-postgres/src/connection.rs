@@ -312,6 +312,8 @@ pub(crate) fn store_error(error: sqlx::Error) -> Error {
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => true,
         sqlx::Error::Database(fault) => fault.code().is_some_and(|code| may_pass(&code)),
+        // Whoever took the connection hung up before a word, which the driver takes for an answer.
+        sqlx::Error::Protocol(what) => what.contains("response from SSLRequest: 0x00"),
         _ => false,
     };
     if !passing {

@@ -186,7 +186,10 @@ async fn a_server_that_is_away_is_unavailable_in_time() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
     };
-    for address in [silent.local_addr().unwrap(), closed] {
+    let hangs_up = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let hanging_up = hangs_up.local_addr().unwrap();
+    std::thread::spawn(move || hangs_up.incoming().for_each(drop));
+    for address in [silent.local_addr().unwrap(), closed, hanging_up] {
         let began = Instant::now();
         let error =
             Pools::connect(&quick(format!("postgres://crm@{address}/crm"))).await.unwrap_err();

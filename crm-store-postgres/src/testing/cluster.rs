@@ -19,7 +19,9 @@ use super::binaries::{self, cannot};
 
 const KEEPER: &str = include_str!("keeper.sh");
 const IDLE_SECONDS: &str = "60";
-const PORT: u16 = 5432;
+pub(super) const PORT: u16 = 5432;
+/// Nothing here is worth waiting for a disk.
+const FLEETING: &str = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off";
 
 // Held until this process ends.
 static USING: Mutex<Option<(File, String)>> = Mutex::new(None);
@@ -38,13 +40,19 @@ pub(super) fn superuser_url() -> Result<String> {
     users.lock_shared().map_err(|error| cannot("wait for the last test server", &error))?;
     let socket = home.join("server/socket");
     if UnixStream::connect(socket.join(format!(".s.PGSQL.{PORT}"))).is_err() {
-        start(&home, user)?;
+        create(&home, user)?;
+        start(&home, user, FLEETING)?;
     }
     keep(&home)?;
-    let encoded = socket.to_string_lossy().replace('/', "%2F");
-    let url = format!("postgres://postgres@localhost:{PORT}/postgres?host={encoded}");
+    let url = url_of(&home);
     *using = Some((users, url.clone()));
     Ok(url)
+}
+
+/// The URL for the superuser of the server in this directory.
+pub(super) fn url_of(home: &Path) -> String {
+    let encoded = home.join("server/socket").to_string_lossy().replace('/', "%2F");
+    format!("postgres://postgres@localhost:{PORT}/postgres?host={encoded}")
 }
 
 // A directory of our own, and of nobody who was quicker to take the name.
@@ -75,17 +83,26 @@ fn open_lock(path: &Path) -> Result<File> {
         .map_err(|error| cannot(&format!("open {}", path.display()), &error))
 }
 
-fn start(home: &Path, user: u32) -> Result<()> {
-    let bin = binaries::directory()?;
+/// One of PostgreSQL's own programs, as a user that it lets work on the server in this directory.
+pub(super) fn program(home: &Path, user: u32, name: &str) -> Result<Command> {
+    let mut command = Command::new(binaries::directory()?.join(name));
+    command.current_dir(home.join("server")).env("LC_ALL", "C").stdin(Stdio::null());
+    if user == 0 {
+        let (uid, gid) = binaries::unprivileged()?;
+        command.gid(gid).uid(uid);
+    }
+    Ok(command)
+}
+
+/// Makes the files of a server in this directory.
+pub(super) fn create(home: &Path, user: u32) -> Result<()> {
     let server = home.join("server");
     // What a crash left behind. A server that should still run there ends when its files go.
     if server.exists() {
         std::fs::remove_dir_all(&server).map_err(|error| cannot("sweep the last one", &error))?;
     }
     let run_as = if user == 0 { Some(binaries::unprivileged()?) } else { None };
-    let data = server.join("data");
-    let socket = server.join("socket");
-    for directory in [&server, &socket] {
+    for directory in [&server, &server.join("socket")] {
         let mode = if directory == &server { 0o755 } else { 0o700 };
         DirBuilder::new()
             .mode(mode)
@@ -96,26 +113,23 @@ fn start(home: &Path, user: u32) -> Result<()> {
                 .map_err(|error| cannot(&format!("give {} away", directory.display()), &error))?;
         }
     }
-    let program = |name: &str| {
-        let mut command = Command::new(bin.join(name));
-        command.current_dir(&server).env("LC_ALL", "C").stdin(Stdio::null());
-        if let Some((uid, gid)) = run_as {
-            command.gid(gid).uid(uid);
-        }
-        command
-    };
-    run(program("initdb")
+    run(program(home, user, "initdb")?
         .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C"])
         .args(["--no-sync", "--no-instructions", "--pgdata"])
-        .arg(&data))?;
+        .arg(server.join("data")))
+}
+
+/// Starts the server in this directory, and waits until it answers.
+pub(super) fn start(home: &Path, user: u32, settings: &str) -> Result<()> {
+    let server = home.join("server");
     let settings = format!(
-        "-p {PORT} -c listen_addresses= -c unix_socket_directories={} -c fsync=off \
-         -c synchronous_commit=off -c full_page_writes=off -c max_connections=300",
-        socket.display()
+        "-p {PORT} -c listen_addresses= -c unix_socket_directories={} -c max_connections=300 \
+         {settings}",
+        server.join("socket").display()
     );
-    run(program("pg_ctl")
+    run(program(home, user, "pg_ctl")?
         .args(["start", "--wait", "--silent", "--pgdata"])
-        .arg(&data)
+        .arg(server.join("data"))
         .arg("--log")
         .arg(server.join("log"))
         .args(["--options", &settings]))
@@ -125,7 +139,8 @@ fn start(home: &Path, user: u32) -> Result<()> {
     })
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a program to its end.
+pub(super) fn run(command: &mut Command) -> Result<()> {
     // Into files or nowhere, never into pipes: the server would keep them open.
     let name = command.get_program().to_string_lossy().into_owned();
     let is_server = name.ends_with("pg_ctl");

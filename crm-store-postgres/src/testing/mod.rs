@@ -15,11 +15,14 @@
 //! names, as a superuser of it. Where there is neither, a test fails and says what to install: it
 //! never passes by skipping.
 //!
-//! Nothing here belongs into production: durability is off.
+//! Nothing here belongs into production: durability is off, but for a [`DurableServer`], on which
+//! faults are tried.
 
 mod binaries;
 mod cluster;
+mod durable;
 mod pooler;
+mod relay;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -32,13 +35,16 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, Row};
 use url::Url;
 use uuid::Uuid;
 
+pub use durable::{DurableServer, Stop};
 pub use pooler::{Lending, Pooler};
+pub use relay::{Relay, Way};
 
 /// The role that owns the databases: may create roles, is no superuser.
 const OWNER: &str = "crm_test_owner";
 /// The role that the product signs in as: may become `crm_app` and `crm_system`, is nothing else.
 const LOGIN: &str = "crm_test_login";
 const PASSWORD: &str = "crm_test";
+const PORT: u16 = cluster::PORT;
 // Any number will do, as long as nobody else takes it.
 const SET_UP_LOCK: i64 = 0x0063_726d_7465_7374;
 

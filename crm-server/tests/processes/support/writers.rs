@@ -1,0 +1,144 @@
+//! Sixteen clients that write as fast as they are answered, and remember what they were told.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use hyper::Method;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::caller::{Caller, Reply};
+
+const CLIENTS: usize = 16;
+/// How long to wait after a request that came to nothing.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// What a client knows of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fate {
+    /// It was told that it is done.
+    Acknowledged,
+    /// It was told 503, or nothing: it may be done or not.
+    Unknown,
+}
+
+/// A customer, or what may be one.
+#[derive(Debug, Clone)]
+pub(crate) struct Record {
+    /// None where its creation was not answered.
+    pub(crate) id: Option<String>,
+    /// Every name that it was to have, in order; the first is that of its creation.
+    pub(crate) names: Vec<(String, Fate)>,
+}
+
+#[derive(Debug, Default)]
+struct Progress {
+    stopped: AtomicBool,
+    acknowledged: AtomicU64,
+}
+
+/// Clients at work.
+#[derive(Debug)]
+pub(crate) struct Writers {
+    progress: Arc<Progress>,
+    tasks: JoinSet<(Vec<Record>, BTreeMap<Option<u16>, u64>)>,
+}
+
+impl Writers {
+    /// Sets them to work, each at one of these servers.
+    pub(crate) fn start(servers: &[SocketAddr], caller: &Caller) -> Self {
+        let progress = Arc::new(Progress::default());
+        let mut tasks = JoinSet::new();
+        for client in 0..CLIENTS {
+            let caller = caller.at(servers[client % servers.len()]);
+            tasks.spawn(write(client, caller, Arc::clone(&progress)));
+        }
+        Self { progress, tasks }
+    }
+
+    /// How many writes were acknowledged so far.
+    pub(crate) fn acknowledged(&self) -> u64 {
+        self.progress.acknowledged.load(Ordering::SeqCst)
+    }
+
+    /// Waits until so many more are; how long that took.
+    pub(crate) async fn wait_for(&self, more: u64, patience: Duration) -> Duration {
+        let (since, goal) = (Instant::now(), self.acknowledged() + more);
+        while self.acknowledged() < goal {
+            assert!(since.elapsed() < patience, "no write came through in {patience:?}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        since.elapsed()
+    }
+
+    /// Ends their work; gives what they wrote, and how often they were answered what.
+    pub(crate) async fn stop(mut self) -> (Vec<Record>, BTreeMap<Option<u16>, u64>) {
+        self.progress.stopped.store(true, Ordering::SeqCst);
+        let (mut records, mut answers) = (Vec::new(), BTreeMap::new());
+        while let Some(done) = self.tasks.join_next().await {
+            let (of_one, told) = done.unwrap();
+            records.extend(of_one);
+            for (status, times) in told {
+                *answers.entry(status).or_default() += times;
+            }
+        }
+        (records, answers)
+    }
+}
+
+async fn write(
+    client: usize,
+    mut caller: Caller,
+    progress: Arc<Progress>,
+) -> (Vec<Record>, BTreeMap<Option<u16>, u64>) {
+    let (mut records, mut answers) = (Vec::<Record>::new(), BTreeMap::new());
+    let mut number = 0;
+    while !progress.stopped.load(Ordering::SeqCst) {
+        number += 1;
+        let name = format!("writer {client} number {number}");
+        // Every fourth write changes the customer that was made last.
+        let changed = records.iter_mut().rev().find(|record| record.id.is_some());
+        let (fate, reply) = match changed.filter(|_| number % 4 == 0) {
+            Some(record) => {
+                let path = format!("/api/v1/customers/{}", record.id.as_deref().unwrap());
+                let patch = json!({"companyName": name});
+                let reply = caller.send(Method::PATCH, &path, Some(patch)).await;
+                let fate = fate(&reply);
+                record.names.push((name, fate));
+                (fate, reply)
+            }
+            None => {
+                let reply = caller.post("/api/v1/customers", json!({"companyName": name})).await;
+                let fate = fate(&reply);
+                records.push(Record { id: id(&reply, fate), names: vec![(name, fate)] });
+                (fate, reply)
+            }
+        };
+        *answers.entry(reply.status()).or_default() += 1;
+        if fate == Fate::Acknowledged {
+            progress.acknowledged.fetch_add(1, Ordering::SeqCst);
+        } else {
+            tokio::time::sleep(PAUSE).await;
+        }
+    }
+    (records, answers)
+}
+
+fn fate(reply: &Reply) -> Fate {
+    match reply.status() {
+        Some(200 | 201) => Fate::Acknowledged,
+        _ => Fate::Unknown,
+    }
+}
+
+fn id(reply: &Reply, fate: Fate) -> Option<String> {
+    match reply {
+        Reply::Answered(_, Value::Object(body)) if fate == Fate::Acknowledged => {
+            body["data"]["id"].as_str().map(str::to_owned)
+        }
+        _ => None,
+    }
+}
