@@ -20,7 +20,7 @@ use crate::config::{
 };
 use crate::doctor::Report;
 use crate::tokens::generate_key;
-use crate::{demo, openapi, server};
+use crate::{demo, health, openapi, server};
 
 /// A multi-tenant CRM server
 #[derive(Debug, Parser)]
@@ -54,6 +54,12 @@ enum Command {
         /// How the report looks
         #[arg(long, value_enum, default_value = "text")]
         format: ReportFormat,
+    },
+    /// Ask a running server whether it is ready; for container engines
+    Health {
+        /// Whether it lives, whatever it depends on
+        #[arg(long)]
+        live: bool,
     },
     /// Print the configuration in effect, with secrets masked
     Config,
@@ -108,6 +114,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
                 let checks = report.checks().len();
                 return Err(ConfigError::new(format!("{failed} of {checks} checks failed")).into());
             }
+        }
+        Command::Health { live } => {
+            let config = Config::load(file.as_deref(), overrides)?;
+            health::ask(config.bind, live).await?;
+            writeln!(out, "{}", if live { "it lives" } else { "it is ready" })?;
         }
         Command::Migrate => {
             let config = Config::load(file.as_deref(), overrides)?;
@@ -207,6 +218,10 @@ fn postgres(database: &Database) -> PostgresOptions {
         url,
         system_url,
         migration_url: _,
+        // Read when the configuration was loaded.
+        url_file: _,
+        system_url_file: _,
+        migration_url_file: _,
         migrate_on_start: _,
         pool_size,
         acquire_timeout,
@@ -281,6 +296,8 @@ fn log_to_stderr(log: &Log) -> Result<(), ConfigError> {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(std::io::stderr().is_terminal())
+        // Where the log cannot be written, saying so there would end the request with a panic.
+        .log_internal_errors(false)
         .with_writer(std::io::stderr);
     // A host that logs already keeps its own log.
     let _ = match log.format {

@@ -10,6 +10,7 @@ pub mod cli;
 pub mod config;
 pub mod demo;
 pub mod doctor;
+mod health;
 pub mod middleware;
 pub mod openapi;
 pub mod passwords;

@@ -73,13 +73,22 @@ pub struct Database {
     /// when the server stops. There is no default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<SecretUrl>,
+    /// A file that holds `url`, in place of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub url_file: Option<PathBuf>,
     /// The same database as the user for sign-in and scheduled work, where that is another one
     /// than for tenants' requests: behind a pooler in transaction mode. `url` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system_url: Option<SecretUrl>,
+    /// A file that holds `system_url`, in place of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub system_url_file: Option<PathBuf>,
     /// The same database under the role that owns the tables, for migrating; `url` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub migration_url: Option<SecretUrl>,
+    /// A file that holds `migration_url`, in place of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub migration_url_file: Option<PathBuf>,
     /// Whether `serve` brings the tables up to date before it listens; otherwise `migrate` must.
     pub migrate_on_start: bool,
     /// The most connections at once.
@@ -96,8 +105,11 @@ impl Default for Database {
     fn default() -> Self {
         Self {
             url: None,
+            url_file: None,
             system_url: None,
+            system_url_file: None,
             migration_url: None,
+            migration_url_file: None,
             migrate_on_start: true,
             pool_size: 10,
             acquire_timeout: Span::seconds(5),
@@ -117,6 +129,29 @@ pub enum StoreKind {
 }
 
 impl Database {
+    /// Reads the URLs that are in files.
+    fn read_files(&mut self) -> Result<(), ConfigError> {
+        let Self { url, url_file, system_url, system_url_file, .. } = self;
+        let Self { migration_url, migration_url_file, .. } = self;
+        for (name, url, file) in [
+            ("url", url, url_file),
+            ("system_url", system_url, system_url_file),
+            ("migration_url", migration_url, migration_url_file),
+        ] {
+            let Some(path) = file else { continue };
+            if url.is_some() {
+                let both =
+                    format!("database.{name} and database.{name}_file are both set, keep one");
+                return Err(ConfigError::new(both));
+            }
+            let text = std::fs::read_to_string(&*path).map_err(|error| {
+                ConfigError::new(format!("database.{name}_file {}: {error}", path.display()))
+            })?;
+            *url = Some(SecretUrl::new(text.trim()));
+        }
+        Ok(())
+    }
+
     /// Which store the URL names.
     ///
     /// # Errors
@@ -320,6 +355,7 @@ impl Config {
                 .map_err(|error| ConfigError::new(format!("{}: {error}", path.display())))?,
         };
         overrides.apply(&mut config);
+        config.database.read_files()?;
         config.check()?;
         Ok(config)
     }
@@ -429,6 +465,23 @@ mod tests {
         assert_eq!(database.kind().unwrap(), StoreKind::Postgres);
         database.url = Some(SecretUrl::new("mysql://crm@localhost/crm"));
         assert!(database.kind().is_err());
+    }
+
+    #[test]
+    fn a_url_may_be_in_a_file_instead() {
+        let file = std::env::temp_dir().join(format!("crm-server-url-{}", std::process::id()));
+        std::fs::write(&file, "postgres://crm:hunter2@db/crm\n").unwrap();
+        let named = Overrides { database_url_file: Some(file.clone()), ..Overrides::default() };
+        let nowhere = Some(Path::new("/dev/null"));
+        let config = Config::load(nowhere, named.clone()).unwrap();
+        assert_eq!(config.database.url.unwrap().reveal(), "postgres://crm:hunter2@db/crm");
+        let both = Overrides { database_url: Some("memory:".into()), ..named.clone() };
+        assert!(Config::load(nowhere, both).is_ok(), "a flag takes the place of either");
+        std::fs::remove_file(&file).unwrap();
+        let error = Config::load(nowhere, named).unwrap_err().to_string();
+        assert!(error.contains("database.url_file"), "{error}");
+        let mut config = Config::parse("[database]\nurl = \"memory:\"\nurl_file = \"x\"").unwrap();
+        assert!(config.database.read_files().unwrap_err().to_string().contains("both set"));
     }
 
     #[test]

@@ -23,12 +23,21 @@ pub struct Overrides {
     /// Where records are kept: postgres://… or memory:
     #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true)]
     pub database_url: Option<SecretUrl>,
+    /// File that holds that URL
+    #[arg(long, global = true, env = "DATABASE_URL_FILE")]
+    pub database_url_file: Option<PathBuf>,
     /// The same database as the user for sign-in and scheduled work, where that is another one
     #[arg(long, global = true, env = "CRM_SYSTEM_DATABASE_URL", hide_env_values = true)]
     pub system_database_url: Option<SecretUrl>,
+    /// File that holds that URL
+    #[arg(long, global = true, env = "CRM_SYSTEM_DATABASE_URL_FILE")]
+    pub system_database_url_file: Option<PathBuf>,
     /// The same database under the role that owns the tables, for migrating
     #[arg(long, global = true, env = "CRM_MIGRATION_DATABASE_URL", hide_env_values = true)]
     pub migration_database_url: Option<SecretUrl>,
+    /// File that holds that URL
+    #[arg(long, global = true, env = "CRM_MIGRATION_DATABASE_URL_FILE")]
+    pub migration_database_url_file: Option<PathBuf>,
     /// Bring the tables up to date before listening
     #[arg(long, global = true, env = "CRM_MIGRATE_ON_START", num_args = 0..=1, default_missing_value = "true")]
     pub migrate_on_start: Option<bool>,
@@ -121,8 +130,11 @@ impl Overrides {
             public_url,
             proxies,
             database_url,
+            database_url_file,
             system_database_url,
+            system_database_url_file,
             migration_database_url,
+            migration_database_url_file,
             database_pool_size,
             database_acquire_timeout,
             database_statement_timeout,
@@ -168,9 +180,28 @@ impl Overrides {
         set(to_bind, bind);
         set(to_url, public_url);
         set(to_proxies, proxies);
-        set(&mut database.url, database_url.map(Some));
-        set(&mut database.system_url, system_database_url.map(Some));
-        set(&mut database.migration_url, migration_database_url.map(Some));
+        let urls = [
+            (&mut database.url, &mut database.url_file, database_url, database_url_file),
+            (
+                &mut database.system_url,
+                &mut database.system_url_file,
+                system_database_url,
+                system_database_url_file,
+            ),
+            (
+                &mut database.migration_url,
+                &mut database.migration_url_file,
+                migration_database_url,
+                migration_database_url_file,
+            ),
+        ];
+        for (to_url, to_file, url, file) in urls {
+            // As with the key; and of the two, the one that can be seen at once.
+            if url.is_some() || file.is_some() {
+                *to_file = if url.is_some() { None } else { file };
+                *to_url = url;
+            }
+        }
         set(&mut database.pool_size, database_pool_size);
         set(&mut database.acquire_timeout, database_acquire_timeout);
         set(&mut database.statement_timeout, database_statement_timeout);

@@ -115,7 +115,9 @@ pub(super) fn files(config: &Config, file: Option<&Path>) -> Check {
             Err(error) => check.fail(format!("{}: {error}", path.display())),
         }
     }
-    if let Some(path) = &config.tokens.key_file {
+    let Database { url_file, system_url_file, migration_url_file, .. } = &config.database;
+    let named = [&config.tokens.key_file, url_file, system_url_file, migration_url_file];
+    for path in named.into_iter().flatten() {
         permissions(&mut check, path);
     }
     check

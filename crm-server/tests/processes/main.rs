@@ -11,6 +11,10 @@
 mod support;
 
 #[cfg(test)]
+mod backup;
+#[cfg(test)]
+mod deployment;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod instances;
