@@ -12,7 +12,7 @@ use hyper::Method;
 use serde_json::json;
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row};
 
-use crate::support::{Caller, Process, Settings};
+use crate::support::{Caller, Process, Settings, run};
 
 async fn ended(mut command: Command) -> (bool, String) {
     let output = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
@@ -53,6 +53,12 @@ async fn a_backup_that_is_restored_elsewhere_is_whole_and_served() {
     assert!(!done && said.contains("row-level security"), "{said}");
     let (done, said) = dump(here.superuser_url()).await;
     assert!(done, "{said}");
+    // A role made for it does as well, and its file is the one that is restored.
+    let mut superuser = PgConnection::connect(&here.superuser_url()).await.unwrap();
+    let role = "CREATE ROLE crm_backup LOGIN BYPASSRLS IN ROLE pg_read_all_data";
+    sqlx::raw_sql(role).execute(&mut superuser).await.unwrap();
+    let (done, said) = dump(here.superuser_url().replace("//postgres@", "//crm_backup@")).await;
+    assert!(done, "{said}");
 
     let mut restore = here.program("pg_restore").unwrap();
     restore.args(["--exit-on-error", "--single-transaction", "--dbname"]);
@@ -64,7 +70,10 @@ async fn a_backup_that_is_restored_elsewhere_is_whole_and_served() {
     assert_eq!(before, after);
 
     // It starts only on tables that are as declared, under roles that row security binds.
-    let server = Process::start(Settings::new(&there.app_url(), &there.owner_url())).await;
+    let settings = Settings::new(&there.app_url(), &there.owner_url());
+    let (sound, said) = run(&["doctor"], settings.environment()).await;
+    assert!(sound, "{said}");
+    let server = Process::start(settings).await;
     let mut nobody = Caller::new(server.address(), "");
     nobody.get("/health/ready").await.data(200);
     let mut total = 0;
@@ -78,7 +87,6 @@ async fn a_backup_that_is_restored_elsewhere_is_whole_and_served() {
         let body = owner.get("/api/v1/customers?limit=1").await.body(200);
         total += body["meta"]["total"].as_i64().unwrap() - 1;
     }
-    let mut superuser = PgConnection::connect(&here.superuser_url()).await.unwrap();
     let live = "SELECT count(*) FROM customers WHERE deleted_at IS NULL";
     let live: i64 = sqlx::query(live).fetch_one(&mut superuser).await.unwrap().get(0);
     assert_eq!(total, live, "each tenant sees its own, together all of them");

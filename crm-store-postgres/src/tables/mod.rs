@@ -15,6 +15,7 @@
 //! A table is never changed here. A migration does that, and [`crate::check`] compares.
 
 mod ddl;
+mod distribute;
 pub(crate) mod names;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -23,6 +24,7 @@ use crm_core::store::{Catalogue, Field, Kind, Schema, Scoping};
 
 pub(crate) use ddl::{SYSTEM_POLICY, TENANT_POLICY};
 pub use ddl::{create_record_tables_sql, create_table_sql, create_tables_sql};
+pub use distribute::distribute_tables_sql;
 use names::{SEARCH_TEXT, TENANT, TERMS, compared_column};
 
 /// The tenant that a statement has said it works for; nobody's where it has said nothing.

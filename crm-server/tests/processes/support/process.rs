@@ -33,11 +33,7 @@ impl Settings {
     /// On a free port, over these databases: the one to serve, and the one to migrate.
     pub(crate) fn new(url: &str, owner_url: &str) -> Self {
         let key = generate_key(Algorithm::EdDsa).unwrap();
-        let log = format!("crm-server-{}-{}.log", std::process::id(), address.port());
-        let settings =
-            Self { address, environment: Vec::new(), log: std::env::temp_dir().join(log) };
-        settings
-            .with("CRM_BIND", &address.to_string())
+        Self::of(&[])
             .with("DATABASE_URL", url)
             .with("CRM_MIGRATION_DATABASE_URL", owner_url)
             .with("CRM_DATABASE_ACQUIRE_TIMEOUT", "2s")

@@ -40,11 +40,14 @@ struct Progress {
     acknowledged: AtomicU64,
 }
 
+/// How often clients were answered what; under none, how often they were not.
+pub(crate) type Answers = BTreeMap<Option<u16>, u64>;
+
 /// Clients at work.
 #[derive(Debug)]
 pub(crate) struct Writers {
     progress: Arc<Progress>,
-    tasks: JoinSet<(Vec<Record>, BTreeMap<Option<u16>, u64>)>,
+    tasks: JoinSet<(Vec<Record>, Answers)>,
 }
 
 impl Writers {
@@ -75,9 +78,9 @@ impl Writers {
     }
 
     /// Ends their work; gives what they wrote, and how often they were answered what.
-    pub(crate) async fn stop(mut self) -> (Vec<Record>, BTreeMap<Option<u16>, u64>) {
+    pub(crate) async fn stop(mut self) -> (Vec<Record>, Answers) {
         self.progress.stopped.store(true, Ordering::SeqCst);
-        let (mut records, mut answers) = (Vec::new(), BTreeMap::new());
+        let (mut records, mut answers) = (Vec::new(), Answers::new());
         while let Some(done) = self.tasks.join_next().await {
             let (of_one, told) = done.unwrap();
             records.extend(of_one);
@@ -93,8 +96,8 @@ async fn write(
     client: usize,
     mut caller: Caller,
     progress: Arc<Progress>,
-) -> (Vec<Record>, BTreeMap<Option<u16>, u64>) {
-    let (mut records, mut answers) = (Vec::<Record>::new(), BTreeMap::new());
+) -> (Vec<Record>, Answers) {
+    let (mut records, mut answers) = (Vec::<Record>::new(), Answers::new());
     let mut number = 0;
     while !progress.stopped.load(Ordering::SeqCst) {
         number += 1;
