@@ -25,6 +25,8 @@ pub(crate) const OLDEST_SERVER: u32 = 150_000;
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// How many prepared statements a connection keeps.
 const STATEMENTS: usize = 300;
+/// How many connections are made at start to look at the way to the database, one after the other.
+const CONNECTIONS: u32 = 3;
 /// How much later than the server we give up, so that its own answer can arrive.
 const GRACE: Duration = Duration::from_secs(1);
 
@@ -152,7 +154,7 @@ impl PostgresOptions {
             connection.close().await.map_err(store_error)?;
             Ok(set_up)
         };
-        within(self.acquire_timeout, connecting).await
+        within(self.acquire_timeout * CONNECTIONS, connecting).await
     }
 
     fn pool(&self, kind: &Kind<'_>, set_up: SetUp) -> Result<PgPool> {

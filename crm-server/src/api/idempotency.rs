@@ -68,8 +68,12 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
     if !takes_key(&path) {
         return next.call(request).await.map(IntoResponse::into_response);
     }
-    // Whoever may not call is told so by the operation itself.
-    let signed_in = SignedIn::of(&request).await.ok();
+    // Whoever may not call is told so by the operation itself. Where nobody can tell who calls, the
+    // request must not go on: a moment later it would be let in, without its key.
+    let signed_in = match SignedIn::of(&request).await {
+        Err(error) if error.status().is_server_error() => return Err(error.into()),
+        signed_in => signed_in.ok(),
+    };
     let membership = signed_in.as_ref().and_then(|signed_in| signed_in.membership.as_deref());
     let (Some(signed_in), Some(membership)) = (&signed_in, membership) else {
         return next.call(request).await.map(IntoResponse::into_response);

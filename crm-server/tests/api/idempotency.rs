@@ -267,11 +267,14 @@ struct Watched {
     store: Arc<dyn Store>,
     asked: AtomicUsize,
     dies: AtomicBool,
+    /// Does not answer the next question.
+    stumbles: AtomicBool,
 }
 
 impl Watched {
     fn over(store: Arc<dyn Store>) -> Arc<Self> {
-        Arc::new(Self { store, asked: AtomicUsize::new(0), dies: AtomicBool::new(false) })
+        let (dies, stumbles) = (AtomicBool::new(false), AtomicBool::new(false));
+        Arc::new(Self { store, asked: AtomicUsize::new(0), dies, stumbles })
     }
 }
 
@@ -284,6 +287,10 @@ impl Store for Watched {
     async fn query(&self, query: &Scoped<Query>) -> Result<Page<Record>> {
         if query.request().schema().name() != "access_changes" {
             self.asked.fetch_add(1, Ordering::Relaxed);
+            if self.stumbles.swap(false, Ordering::Relaxed) {
+                let retry_after = std::time::Duration::from_secs(1);
+                return Err(Error::Unavailable { message: "lost".to_owned(), retry_after });
+            }
         }
         self.store.query(query).await
     }
@@ -375,6 +382,24 @@ async fn a_server_that_is_killed_between_commit_and_answer_has_done_it_once() {
         owner.delete(&format!("{CUSTOMERS}/{}", lost.data()["id"].as_str().unwrap())).await.is(200);
         let gone = keyed(&owner, "create").post(CUSTOMERS, body).await;
         gone.fails(409, "IDEMPOTENCY_ANSWER_LOST");
+        server.stop().await;
+    }
+}
+
+#[tokio::test]
+async fn a_request_whose_caller_cannot_be_told_does_not_go_on_without_its_key() {
+    for (store, _database) in stores().await {
+        let watched = Watched::over(store);
+        let server = TestServer::over(Arc::clone(&watched) as _).await;
+        let owner = server.owner("acme").await;
+        // Of a new session nothing is known yet, so the first thing that is asked is who it is.
+        let owner = server.sign_in(&owner.email).await;
+        watched.stumbles.store(true, Ordering::Relaxed);
+        let (caller, body) = (keyed(&owner, "k"), json!({"companyName": "A"}));
+        caller.post(CUSTOMERS, body.clone()).await.fails(503, "UNAVAILABLE");
+        caller.post(CUSTOMERS, body.clone()).await.is(201);
+        assert!(replayed(&caller.post(CUSTOMERS, body).await));
+        assert_eq!(total(&owner, CUSTOMERS).await, 1);
         server.stop().await;
     }
 }

@@ -71,7 +71,9 @@ async fn a_backup_that_is_restored_elsewhere_is_whole_and_served() {
 
     // It starts only on tables that are as declared, under roles that row security binds.
     let settings = Settings::new(&there.app_url(), &there.owner_url());
-    let (sound, said) = run(&["doctor"], settings.environment()).await;
+    let strong = settings.clone().with("CRM_PASSWORD_MEMORY_KIB", "19456");
+    let strong = strong.with("CRM_PASSWORD_ITERATIONS", "2");
+    let (sound, said) = run(&["doctor"], strong.environment()).await;
     assert!(sound, "{said}");
     let server = Process::start(settings).await;
     let mut nobody = Caller::new(server.address(), "");

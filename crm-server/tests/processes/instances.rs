@@ -104,6 +104,26 @@ async fn one_client_is_served_by_both_in_turns() {
 }
 
 #[tokio::test]
+async fn a_request_that_is_repeated_at_the_other_instance_happens_once() {
+    let pair = Pair::start().await;
+    let (owner, _) = Caller::sign_up(pair.one.address(), "acme").await;
+    let [mut one, mut other] = pair.at_both(&owner).await;
+    for round in 0..10 {
+        let (key, body) = (format!("key-{round}"), json!({"companyName": round.to_string()}));
+        let (here, there) = tokio::join!(
+            one.post_once("/api/v1/customers", body.clone(), &key),
+            other.post_once("/api/v1/customers", body.clone(), &key),
+        );
+        let (here, there) = (here.data(201), there.data(201));
+        assert_eq!(here["id"], there["id"]);
+        let later = other.post_once("/api/v1/customers", body, &key).await.data(201);
+        assert_eq!(here["id"], later["id"]);
+    }
+    let list = one.get("/api/v1/customers?limit=1").await.body(200);
+    assert_eq!(list["meta"]["total"], 10);
+}
+
+#[tokio::test]
 async fn a_session_goes_on_at_the_other_instance_and_ends_at_both() {
     let pair = Pair::start().await;
     let (owner, session) = Caller::sign_up(pair.one.address(), "acme").await;

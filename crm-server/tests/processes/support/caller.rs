@@ -87,8 +87,23 @@ impl Caller {
         self.send(Method::POST, path, Some(body)).await
     }
 
+    /// A POST that may be sent again under its key.
+    pub(crate) async fn post_once(&mut self, path: &str, body: Value, key: &str) -> Reply {
+        self.ask(Method::POST, path, Some(body), Some(key)).await
+    }
+
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> Reply {
-        let asked = self.try_send(method, path, body);
+        self.ask(method, path, body, None).await
+    }
+
+    async fn ask(
+        &mut self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        key: Option<&str>,
+    ) -> Reply {
+        let asked = self.try_ask(method, path, body, key);
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Some((status, body))) => Reply::Answered(status, body),
             _ => {
@@ -98,11 +113,12 @@ impl Caller {
         }
     }
 
-    async fn try_send(
+    async fn try_ask(
         &mut self,
         method: Method,
         path: &str,
         body: Option<Value>,
+        key: Option<&str>,
     ) -> Option<(u16, Value)> {
         if self.connection.as_mut().is_none_or(|connection| connection.is_closed()) {
             let stream = TcpStream::connect(self.address).await.ok()?;
@@ -117,6 +133,9 @@ impl Caller {
             Request::builder().method(method).uri(path).header(HOST, self.address.to_string());
         if !self.token.is_empty() {
             request = request.header(AUTHORIZATION, format!("Bearer {}", self.token));
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

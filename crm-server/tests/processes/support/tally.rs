@@ -106,7 +106,11 @@ pub(crate) async fn count(superuser_url: &str, records: &[Record]) -> Tally {
         tally.audit += wrong(&found.entries);
         tally.events += wrong(&found.events);
     }
-    tally.from_nowhere = stored.len() as u64;
+    // What is left has been made again, or by nobody.
+    let asked_for = |name: &str| records.iter().any(|record| record.names[0].0 == name);
+    let again = stored.values().filter(|stored| asked_for(&stored.name)).count() as u64;
+    tally.doubled += again;
+    tally.from_nowhere = stored.len() as u64 - again;
     connection.close().await.unwrap();
     tally
 }

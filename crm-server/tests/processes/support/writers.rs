@@ -1,4 +1,5 @@
-//! Sixteen clients that write as fast as they are answered, and remember what they were told.
+//! Sixteen clients that write as fast as they are answered, and remember what they were told. Half
+//! of them send a creation that was not answered again, under its key.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use tokio::task::JoinSet;
 
 use super::caller::{Caller, Reply};
 
+const CUSTOMERS: &str = "/api/v1/customers";
 const CLIENTS: usize = 16;
 /// How long to wait after a request that came to nothing.
 const PAUSE: Duration = Duration::from_millis(20);
@@ -38,6 +40,12 @@ pub(crate) struct Record {
 struct Progress {
     stopped: AtomicBool,
     acknowledged: AtomicU64,
+}
+
+impl Progress {
+    fn is_over(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
 }
 
 /// How often clients were answered what; under none, how often they were not.
@@ -99,14 +107,14 @@ async fn write(
 ) -> (Vec<Record>, Answers) {
     let (mut records, mut answers) = (Vec::<Record>::new(), Answers::new());
     let mut number = 0;
-    while !progress.stopped.load(Ordering::SeqCst) {
+    while !progress.is_over() {
         number += 1;
         let name = format!("writer {client} number {number}");
         // Every fourth write changes the customer that was made last.
         let changed = records.iter_mut().rev().find(|record| record.id.is_some());
         let (fate, reply) = match changed.filter(|_| number % 4 == 0) {
             Some(record) => {
-                let path = format!("/api/v1/customers/{}", record.id.as_deref().unwrap());
+                let path = format!("{CUSTOMERS}/{}", record.id.as_deref().unwrap());
                 let patch = json!({"companyName": name});
                 let reply = caller.send(Method::PATCH, &path, Some(patch)).await;
                 let fate = fate(&reply);
@@ -114,7 +122,14 @@ async fn write(
                 (fate, reply)
             }
             None => {
-                let reply = caller.post("/api/v1/customers", json!({"companyName": name})).await;
+                let body = json!({"companyName": name});
+                let mut reply = create(&mut caller, client, &body, &name).await;
+                // Under its key a request is sent again until it is answered.
+                while has_keys(client) && fate(&reply) == Fate::Unknown && !progress.is_over() {
+                    *answers.entry(reply.status()).or_default() += 1;
+                    tokio::time::sleep(PAUSE).await;
+                    reply = create(&mut caller, client, &body, &name).await;
+                }
                 let fate = fate(&reply);
                 records.push(Record { id: id(&reply, fate), names: vec![(name, fate)] });
                 (fate, reply)
@@ -128,6 +143,22 @@ async fn write(
         }
     }
     (records, answers)
+}
+
+/// Every second client sends its creations under keys.
+fn has_keys(client: usize) -> bool {
+    client.is_multiple_of(2)
+}
+
+async fn create(caller: &mut Caller, client: usize, body: &Value, name: &str) -> Reply {
+    if !has_keys(client) {
+        return caller.post(CUSTOMERS, body.clone()).await;
+    }
+    let reply = caller.post_once(CUSTOMERS, body.clone(), &name.replace(' ', "-")).await;
+    if let Reply::Answered(409, refused) = &reply {
+        assert_eq!(refused["errors"][0]["code"], "IDEMPOTENCY_KEY_IN_USE", "{refused}");
+    }
+    reply
 }
 
 fn fate(reply: &Reply) -> Fate {
