@@ -1,14 +1,16 @@
 //! What the handlers share, and the routes over it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crm_core::store::Store;
 use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
-use crm_store_postgres::PostgresStore;
+use crm_store_postgres::{Pools, PostgresStore};
 use poem::endpoint::BoxEndpoint;
-use poem::{EndpointExt, Route, get};
+use poem::{Endpoint, EndpointExt, Response, Route, get};
 
 use crate::config::{Config, ConfigError};
+use crate::metrics::{self, Metrics, Sources};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
 use crate::readiness::{MigrationProbe, StoreProbe};
@@ -36,6 +38,9 @@ pub struct App {
     tokens: Tokens,
     standings: Arc<Standings>,
     probes: Vec<Arc<dyn Probe>>,
+    pools: Option<Pools>,
+    metrics: Arc<Metrics>,
+    stopping: AtomicBool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
 }
@@ -49,6 +54,8 @@ pub struct Parts {
     pub store: Arc<dyn Store>,
     /// What to ask before the server calls itself ready.
     pub probes: Vec<Arc<dyn Probe>>,
+    /// The connections to the database, to tell how they are used.
+    pub pools: Option<Pools>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
@@ -62,6 +69,7 @@ impl Parts {
             config,
             store,
             probes: Vec::new(),
+            pools: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
         }
@@ -69,8 +77,13 @@ impl Parts {
 
     /// The same on PostgreSQL, which is ready only at the version that this build knows.
     pub fn on_postgres(config: Config, store: PostgresStore) -> Self {
-        let probe = MigrationProbe(store.pools().clone());
-        Self { probes: vec![Arc::new(probe)], ..Self::new(config, Arc::new(store)) }
+        let pools = store.pools().clone();
+        let probe = MigrationProbe(pools.clone());
+        Self {
+            probes: vec![Arc::new(probe)],
+            pools: Some(pools),
+            ..Self::new(config, Arc::new(store))
+        }
     }
 }
 
@@ -80,7 +93,9 @@ impl App {
     /// # Errors
     /// Where the configuration lacks something, or the store is not as it must be.
     pub async fn new(parts: Parts) -> Result<Arc<Self>, ConfigError> {
-        let Parts { config, store, mut probes, clock, random } = parts;
+        let Parts { config, store, mut probes, pools, clock, random } = parts;
+        let metrics = Arc::new(Metrics::new(clock.now()));
+        let store = metrics.timed(store);
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
         let crm = Crm::builder_on(store)
             .shared_clock(Arc::clone(&clock))
@@ -97,7 +112,19 @@ impl App {
         let standings = Arc::new(Standings::default());
         standing::watch(&standings, crm.clone());
         purge::now_and_then(&standings, crm.clone());
-        Ok(Arc::new(Self { config, crm, tokens, standings, probes, clock, random }))
+        let stopping = AtomicBool::new(false);
+        Ok(Arc::new(Self {
+            config,
+            crm,
+            tokens,
+            standings,
+            probes,
+            pools,
+            metrics,
+            stopping,
+            clock,
+            random,
+        }))
     }
 
     /// The library.
@@ -125,14 +152,53 @@ impl App {
         &self.probes
     }
 
+    /// What was counted since the server began.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Everything that an operator's monitoring asks for, in Prometheus' text format.
+    pub async fn render_metrics(&self) -> String {
+        let (crm, standings) = (&self.crm, &*self.standings);
+        self.metrics.render(&Sources { crm, standings, pools: self.pools.as_ref() }).await
+    }
+
+    /// From now on the server is not ready any more.
+    pub fn begin_stopping(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the server was asked to stop.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// An id for a request that brought none.
+    pub(crate) fn new_request_id(&self) -> String {
+        self.random.uuid(self.clock.now()).to_string()
+    }
+
+    /// The metrics alone, in the middleware: for an address of their own.
+    pub fn metrics_endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
+        self.wrapped(Route::new().at("/metrics", metrics::endpoint(Arc::clone(self))))
+    }
+
+    fn wrapped(&self, routes: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
+        let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
+        middleware::wrap(routes, &self.config, clock, random, Arc::clone(&self.metrics))
+    }
+
     /// All routes, in the middleware.
     pub fn endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
-        let routes = Route::new()
+        let mut routes = Route::new()
             .nest(openapi::BASE, openapi::service(api::all()).around(api::idempotency::apply))
             .at("/openapi.json", get(openapi::json_endpoint()))
             .at("/docs", get(openapi::docs_endpoint()))
-            .at("/.well-known/jwks.json", get(openapi::jwks_endpoint(self.tokens.jwks())))
-            .data(Arc::clone(self));
-        middleware::wrap(routes, &self.config, Arc::clone(&self.clock), Arc::clone(&self.random))
+            .at("/.well-known/jwks.json", get(openapi::jwks_endpoint(self.tokens.jwks())));
+        let metrics = &self.config.metrics;
+        if metrics.enabled && metrics.bind.is_none() {
+            routes = routes.at("/metrics", metrics::endpoint(Arc::clone(self)));
+        }
+        self.wrapped(routes.data(Arc::clone(self)))
     }
 }

@@ -150,9 +150,16 @@ async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<d
     };
     let app = App::new(parts).await?;
     let listener = listen(app.config()).await?;
+    let stop = server::asked_to_stop();
+    let metrics = server::listen_for_metrics(&app)
+        .await
+        .map_err(|error| ConfigError::new(format!("metrics.bind: {error}")))?;
     writeln!(out, "listening on http://{}", listener.local_addr()?)?;
+    if let Some(metrics) = &metrics {
+        writeln!(out, "metrics on http://{}/metrics", metrics.local_addr()?)?;
+    }
     out.flush()?;
-    server::serve(&app, listener, server::asked_to_stop()).await?;
+    server::serve(&app, listener, metrics, stop).await?;
     Ok(())
 }
 
@@ -172,6 +179,8 @@ fn demo_config(overrides: Overrides) -> Result<Config, ConfigError> {
     "warn".clone_into(&mut config.log.level);
     overrides.apply(&mut config);
     config.database.url = Some("memory:".into());
+    // Nobody looks whether it is ready.
+    config.shutdown.notice = config::Span::seconds(0);
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key_file = None;
     let key = generate_key(Algorithm::EdDsa);
@@ -209,7 +218,7 @@ async fn show(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dy
         writeln!(out, "    '{list}?status=active&employeeCount[gte]=1000&sort=-annualRevenue'")?;
     }
     out.flush()?;
-    server::serve(&app, listener, server::asked_to_stop()).await?;
+    server::serve(&app, listener, None, server::asked_to_stop()).await?;
     Ok(())
 }
 

@@ -95,6 +95,11 @@ impl Standings {
         Ok(standing)
     }
 
+    /// How many sessions, each with the tenant that it works in, are remembered.
+    pub fn remembered(&self) -> usize {
+        self.0.lock().standings.len()
+    }
+
     /// Forgets what is known of a session that this server has changed.
     pub fn forget(&self, session: Id<Session>) {
         let mut known = self.0.lock();

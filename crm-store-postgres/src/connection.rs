@@ -8,16 +8,19 @@
 use std::fmt;
 use std::future::Future;
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crm_core::{Error, Result};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
 use crate::migrate::MigrationState;
 use crate::pooler;
 use crate::roles::{self, APP_ROLE, SYSTEM_ROLE};
 use crate::session::SetUp;
+use crate::waits::{PoolFigures, Waits};
 
 /// The oldest PostgreSQL that is supported.
 pub(crate) const OLDEST_SERVER: u32 = 150_000;
@@ -241,6 +244,7 @@ pub struct Pools {
     pub(crate) app: PgPool,
     /// For sign-in and scheduled work, across tenants.
     pub(crate) system: PgPool,
+    waits: Arc<[Waits; 2]>,
     /// After which no answer is to be expected any more: the time to get a connection, and the
     /// time after which the server itself ends a statement.
     pub(crate) deadline: Duration,
@@ -263,8 +267,22 @@ impl Pools {
         Ok(Self {
             app: options.pool(&app, for_app)?,
             system: options.pool(&system, for_system)?,
+            waits: Arc::default(),
             deadline: options.acquire_timeout + options.statement_timeout + GRACE,
         })
+    }
+
+    /// How each pool is used, at this moment.
+    pub fn figures(&self) -> [PoolFigures; 2] {
+        let [app, system] = &*self.waits;
+        [app.figures("app", &self.app), system.figures("system", &self.system)]
+    }
+
+    /// A connection of one of the two pools.
+    pub(crate) async fn connection(&self, pool: &PgPool) -> sqlx::Result<PoolConnection<Postgres>> {
+        let [app, system] = &*self.waits;
+        let waits = if std::ptr::eq(pool, &self.app) { app } else { system };
+        waits.connection(pool).await
     }
 
     /// Whether the database answers, within the deadline of any statement.
@@ -282,7 +300,7 @@ impl Pools {
     /// [`Error::Unavailable`] where it does not answer.
     pub async fn migration_state(&self) -> Result<MigrationState> {
         let asking = async {
-            let mut connection = self.app.acquire().await.map_err(store_error)?;
+            let mut connection = self.connection(&self.app).await.map_err(store_error)?;
             crate::migrate::migration_state(&mut connection).await
         };
         within(self.deadline, asking).await

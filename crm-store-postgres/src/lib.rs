@@ -16,6 +16,7 @@ mod store;
 pub mod tables;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod waits;
 mod write;
 
 pub use check::{Aspect, Deviation, check, deviations};
@@ -23,6 +24,7 @@ pub use connection::{Pools, PostgresOptions};
 pub use migrate::{MigrationName, MigrationState, migrate, migration_state, migration_state_at};
 pub use roles::{APP_ROLE, SYSTEM_ROLE};
 pub use store::PostgresStore;
+pub use waits::PoolFigures;
 
 #[cfg(test)]
 mod tests;

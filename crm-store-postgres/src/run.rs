@@ -25,7 +25,10 @@ impl Pools {
         statement: &Statement,
         binds: Binds,
     ) -> Result<Vec<PgRow>> {
-        let asked = fetch(pool, statement.render(), binds);
-        within(self.deadline, async { asked.await.map_err(store_error) }).await
+        let asking = async {
+            let mut connection = self.connection(pool).await?;
+            fetch(&mut *connection, statement.render(), binds).await
+        };
+        within(self.deadline, async { asking.await.map_err(store_error) }).await
     }
 }

@@ -10,7 +10,7 @@ use crm_core::store::{
 };
 use crm_core::{Error, Result};
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Row as _};
+use sqlx::{Acquire as _, PgPool, Row as _};
 
 use crate::check::check;
 use crate::connection::{Pools, PostgresOptions, store_error, within};
@@ -173,7 +173,8 @@ impl PostgresStore {
         };
         let rows = match scope {
             Scope::Tenant(tenant) if writing.needs_transaction => {
-                let mut transaction = pool.begin().await?;
+                let mut connection = self.pools.connection(pool).await?;
+                let mut transaction = connection.begin().await?;
                 let mut binds = Binds::default();
                 binds.add(Bind::Text(Some(tenant.to_string())));
                 let set = "SELECT set_config('app.tenant', $1::text, true)".to_owned();
@@ -182,7 +183,10 @@ impl PostgresStore {
                 transaction.commit().await?;
                 rows
             }
-            _ => fetch(pool, sql, writing.binds).await?,
+            _ => {
+                let mut connection = self.pools.connection(pool).await?;
+                fetch(&mut *connection, sql, writing.binds).await?
+            }
         };
         rows.into_iter().next().ok_or(sqlx::Error::RowNotFound)
     }

@@ -182,6 +182,24 @@ impl Filter {
         }
     }
 
+    /// How much there is of it: each condition, each AND, OR and NOT, each word of a search. A host
+    /// that takes filters from strangers may allow less than [`MAX_TERMS`].
+    ///
+    /// ```
+    /// use crm_core::store::Filter;
+    ///
+    /// let words = Filter::Search(vec!["acme".to_owned(), "berlin".to_owned()]);
+    /// assert_eq!(Filter::And(vec![Filter::All, words]).terms(), 5);
+    /// ```
+    pub fn terms(&self) -> usize {
+        1 + match self {
+            Self::Search(words) => words.len(),
+            Self::Related(_, _, filter) | Self::Not(filter) => filter.terms(),
+            Self::And(filters) | Self::Or(filters) => filters.iter().map(Self::terms).sum(),
+            _ => 0,
+        }
+    }
+
     /// Checks the filter against its schema, brings its values to stored form and its texts to
     /// folded form.
     pub(crate) fn check(&mut self, schema: &Schema) -> Result<()> {

@@ -4,8 +4,9 @@ use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
 use crate::Entity;
 use crate::access::BuiltIn;
 use crate::audit::Action;
+use crate::auth::Session;
 use crate::crm::Crm;
-use crate::entity::{Draft, SystemFields};
+use crate::entity::{Draft, Find, SystemFields};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
 use crate::store::{Query, Window};
@@ -110,6 +111,17 @@ impl System {
         roles: &[BuiltIn],
     ) -> Result<Member> {
         self.0.auth().add_member(tenant, user, roles).await
+    }
+
+    /// How many users are signed in, counting each device: sessions that were neither ended nor
+    /// have run out.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn live_sessions(&self) -> Result<u64> {
+        let live = Session::ENDED_AT.absent().and(Session::EXPIRES_AT.gt(self.0.clock().now()));
+        let query = Find::<Session>::from(live).page(1, 1).counted().into_query()?;
+        Ok(self.0.system_query(query).await?.total.unwrap_or_default())
     }
 
     /// Whether the store answers.

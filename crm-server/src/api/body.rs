@@ -8,6 +8,7 @@ mod shape;
 
 use std::marker::PhantomData;
 
+use poem::error::ReadBodyError;
 use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::registry::{MetaMediaType, MetaRequest, MetaSchemaRef, Registry};
@@ -95,7 +96,14 @@ async fn read(request: &Request, body: &mut RequestBody) -> Result<Vec<u8>, ApiE
     }
     let limits = request.data::<Limits>().cloned().unwrap_or_default();
     let body = body.take().map_err(ApiError::internal)?;
-    let bytes = body.into_bytes_limit(limits.body_bytes).await.map_err(|e| ApiError::from(&e))?;
+    let most = limits.body_bytes;
+    let bytes = body.into_bytes_limit(most).await.map_err(|error| match error {
+        ReadBodyError::PayloadTooLarge => {
+            let message = format!("expected a body of at most {most} bytes: limits.body_bytes");
+            ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, Fault::new("BODY_TOO_LARGE", message))
+        }
+        other => ApiError::from(&other),
+    })?;
     check_shape(&bytes, limits.nesting)?;
     // Serde would take a list for an object, as the values of its fields in their order.
     if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) != Some(&b'{') {

@@ -284,9 +284,14 @@ pub async fn asked<R: Resource>(
     let schema = R::Entity::schema();
     let known = Known::about(caller.crm(), schema, parameters).await?;
     let asked = parse_list(schema, &known, parameters, reserved)?;
+    let most = caller.limits().filter_terms;
+    if asked.filter.terms() > most {
+        let message = format!("expected at most {most} conditions: limits.filter_terms");
+        return Err(ApiError::unreadable("filter", "FILTER_TOO_COMPLEX", message));
+    }
     let most = caller.limits().page;
     if asked.window.limit() > most {
-        let message = format!("expected at most {most}");
+        let message = format!("expected at most {most}: limits.page");
         return Err(ApiError::unreadable("limit", "OUT_OF_RANGE", message));
     }
     Ok(asked)

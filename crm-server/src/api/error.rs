@@ -167,15 +167,20 @@ impl ApiError {
         }
     }
 
-    /// The envelope, under the id of the request.
-    pub fn to_response(&self, request_id: Option<&str>) -> Response {
+    /// The envelope's text, under the id of the request.
+    pub fn to_json(&self, request_id: Option<&str>) -> Vec<u8> {
         let envelope = ErrorEnvelope {
             success: false,
             message: self.message(),
             errors: &self.faults,
             request_id,
         };
-        let body = serde_json::to_vec(&envelope).unwrap_or_default();
+        serde_json::to_vec(&envelope).unwrap_or_default()
+    }
+
+    /// The envelope, under the id of the request.
+    pub fn to_response(&self, request_id: Option<&str>) -> Response {
+        let body = self.to_json(request_id);
         let mut response = Response::builder()
             .status(self.status)
             .content_type("application/json; charset=utf-8")
@@ -238,6 +243,10 @@ impl From<&ReadBodyError> for ApiError {
             ReadBodyError::PayloadTooLarge => Self::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
                 Fault::new("BODY_TOO_LARGE", "the body is larger than this server takes"),
+            ),
+            ReadBodyError::Io(error) if error.kind() == std::io::ErrorKind::TimedOut => Self::new(
+                StatusCode::REQUEST_TIMEOUT,
+                Fault::new("BODY_TIMEOUT", error.to_string()),
             ),
             _ => Self::unreadable("", "INVALID_BODY", "the body ended before it was complete"),
         }

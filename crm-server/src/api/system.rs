@@ -44,9 +44,14 @@ impl SystemApi {
     /// Can the server work?
     ///
     /// Asks each thing that it depends on; 503 names those that do not answer, and migrations
-    /// of the database that are missing, failed, or newer than the server.
+    /// of the database that are missing, failed, or newer than the server. A server that was asked
+    /// to stop is not ready any more.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(&self, app: Data<&Arc<App>>) -> Result<Reply<Health>, ApiError> {
+        if app.is_stopping() {
+            let fault = Fault::at("server", "STOPPING", "the server is about to stop");
+            return Err(ApiError::away(vec![fault]));
+        }
         let asked = app.probes().iter().map(|probe| async {
             let Err(reason) = probe.check().await else { return None };
             let name = probe.name();

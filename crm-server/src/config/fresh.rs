@@ -50,6 +50,16 @@ page = 200
 request_timeout = "30s"
 concurrency = 1024
 
+[shutdown]
+# How long to go on answering after SIGTERM while not ready any more, until load balancers know.
+notice = "5s"
+grace = "30s"
+
+[metrics]
+# GET /metrics, for Prometheus: on an address of its own, or for a token, where others reach it.
+# bind = "127.0.0.1:9090"
+# token = "a long secret"
+
 [log]
 format = "text"
 level = "info"

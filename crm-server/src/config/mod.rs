@@ -47,6 +47,10 @@ pub struct Config {
     pub log: Log,
     /// Which web pages may call the server.
     pub cors: Cors,
+    /// Figures for monitoring.
+    pub metrics: MetricsAccess,
+    /// How the server ends.
+    pub shutdown: Shutdown,
 }
 
 impl Default for Config {
@@ -61,6 +65,8 @@ impl Default for Config {
             limits: Limits::default(),
             log: Log::default(),
             cors: Cors::default(),
+            metrics: MetricsAccess::default(),
+            shutdown: Shutdown::default(),
         }
     }
 }
@@ -286,6 +292,22 @@ pub struct Limits {
     pub request_timeout: Span,
     /// How many requests are worked on at once.
     pub concurrency: usize,
+    /// The most bytes in a URL's path and query.
+    pub url_bytes: usize,
+    /// The most bytes in all headers of a request.
+    pub header_bytes: usize,
+    /// The most headers of a request.
+    pub headers: usize,
+    /// How long the head of a request may take to come.
+    pub header_timeout: Span,
+    /// How long its body may take to come.
+    pub body_timeout: Span,
+    /// How long a connection may be silent.
+    pub idle_timeout: Span,
+    /// How many connections there may be.
+    pub connections: usize,
+    /// The most conditions in a filter.
+    pub filter_terms: usize,
 }
 
 impl Default for Limits {
@@ -296,7 +318,54 @@ impl Default for Limits {
             page: 200,
             request_timeout: Span::seconds(30),
             concurrency: 1_024,
+            // A filter of its greatest length, each of its octets escaped.
+            url_bytes: 32_768,
+            header_bytes: 16_384,
+            headers: 100,
+            header_timeout: Span::seconds(10),
+            body_timeout: Span::seconds(20),
+            // Longer than most clients and load balancers keep a connection.
+            idle_timeout: Span::seconds(75),
+            connections: 4_096,
+            filter_terms: 200,
         }
+    }
+}
+
+/// Who gets figures for monitoring, and where.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MetricsAccess {
+    /// Whether there is `GET /metrics`.
+    pub enabled: bool,
+    /// An address of their own; the server's where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind: Option<SocketAddr>,
+    /// What whoever asks must send as bearer token; nothing where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+}
+
+impl Default for MetricsAccess {
+    fn default() -> Self {
+        Self { enabled: true, bind: None, token: None }
+    }
+}
+
+/// How the server ends when it is asked to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Shutdown {
+    /// How long it goes on answering after SIGTERM while it is not ready any more: until load
+    /// balancers have noticed.
+    pub notice: Span,
+    /// How long what was begun may take to finish.
+    pub grace: Span,
+}
+
+impl Default for Shutdown {
+    fn default() -> Self {
+        Self { notice: Span::seconds(5), grace: Span::seconds(30) }
     }
 }
 
@@ -385,6 +454,14 @@ impl Config {
             ("limits.page", u64::from(self.limits.page)),
             ("limits.concurrency", self.limits.concurrency as u64),
             ("limits.request_timeout", self.limits.request_timeout.as_millis()),
+            ("limits.url_bytes", self.limits.url_bytes as u64),
+            ("limits.header_bytes", self.limits.header_bytes as u64),
+            ("limits.headers", self.limits.headers as u64),
+            ("limits.header_timeout", self.limits.header_timeout.as_millis()),
+            ("limits.body_timeout", self.limits.body_timeout.as_millis()),
+            ("limits.idle_timeout", self.limits.idle_timeout.as_millis()),
+            ("limits.connections", self.limits.connections as u64),
+            ("limits.filter_terms", self.limits.filter_terms as u64),
             ("tokens.access_lifetime", self.tokens.access_lifetime.as_millis()),
             ("tokens.refresh_lifetime", self.tokens.refresh_lifetime.as_millis()),
             ("tokens.remember_me_lifetime", self.tokens.remember_me_lifetime.as_millis()),
@@ -400,6 +477,10 @@ impl Config {
         if self.limits.page > crm_core::language::MAX_LIST_LIMIT {
             let most = crm_core::language::MAX_LIST_LIMIT;
             return Err(ConfigError::new(format!("limits.page: expected at most {most}")));
+        }
+        let terms = crm_core::store::MAX_TERMS;
+        if self.limits.filter_terms > terms {
+            return Err(ConfigError::new(format!("limits.filter_terms: expected at most {terms}")));
         }
         if self.limits.nesting > 100 {
             return Err(ConfigError::new("limits.nesting: expected at most 100"));

@@ -119,6 +119,45 @@ pub struct Overrides {
     /// Origins of web pages that may call the server, separated by commas
     #[arg(long, global = true, env = "CRM_CORS_ORIGINS", value_delimiter = ',')]
     pub cors_origins: Option<Vec<String>>,
+    /// Whether there is GET /metrics
+    #[arg(long, global = true, env = "CRM_METRICS", num_args = 0..=1, default_missing_value = "true")]
+    pub metrics: Option<bool>,
+    /// Address of their own for metrics
+    #[arg(long, global = true, env = "CRM_METRICS_BIND")]
+    pub metrics_bind: Option<SocketAddr>,
+    /// Bearer token that metrics are told for
+    #[arg(long, global = true, env = "CRM_METRICS_TOKEN", hide_env_values = true)]
+    pub metrics_token: Option<Secret>,
+    /// How long to go on answering, not ready, after SIGTERM
+    #[arg(long, global = true, env = "CRM_SHUTDOWN_NOTICE")]
+    pub shutdown_notice: Option<Span>,
+    /// How long what was begun may take to finish
+    #[arg(long, global = true, env = "CRM_SHUTDOWN_GRACE")]
+    pub shutdown_grace: Option<Span>,
+    /// The most bytes in a URL's path and query
+    #[arg(long, global = true, env = "CRM_URL_BYTES")]
+    pub url_bytes: Option<usize>,
+    /// The most bytes in all headers of a request
+    #[arg(long, global = true, env = "CRM_HEADER_BYTES")]
+    pub header_bytes: Option<usize>,
+    /// The most headers of a request
+    #[arg(long, global = true, env = "CRM_HEADERS")]
+    pub headers: Option<usize>,
+    /// How long the head of a request may take to come
+    #[arg(long, global = true, env = "CRM_HEADER_TIMEOUT")]
+    pub header_timeout: Option<Span>,
+    /// How long its body may take to come
+    #[arg(long, global = true, env = "CRM_BODY_TIMEOUT")]
+    pub body_timeout: Option<Span>,
+    /// How long a connection may be silent
+    #[arg(long, global = true, env = "CRM_IDLE_TIMEOUT")]
+    pub idle_timeout: Option<Span>,
+    /// How many connections there may be
+    #[arg(long, global = true, env = "CRM_CONNECTIONS")]
+    pub connections: Option<usize>,
+    /// The most conditions in a filter
+    #[arg(long, global = true, env = "CRM_FILTER_TERMS")]
+    pub filter_terms: Option<usize>,
 }
 
 impl Overrides {
@@ -160,6 +199,19 @@ impl Overrides {
             log_format,
             log_level,
             cors_origins,
+            metrics,
+            metrics_bind,
+            metrics_token,
+            shutdown_notice,
+            shutdown_grace,
+            url_bytes,
+            header_bytes,
+            headers,
+            header_timeout,
+            body_timeout,
+            idle_timeout,
+            connections,
+            filter_terms,
         } = self;
         let Config {
             bind: to_bind,
@@ -171,6 +223,8 @@ impl Overrides {
             limits,
             log,
             cors,
+            metrics: to_metrics,
+            shutdown: to_shutdown,
         } = config;
         // A key given nearer to the command takes the place of one in the file, in either form.
         if token_key.is_some() || token_key_file.is_some() {
@@ -227,6 +281,19 @@ impl Overrides {
         set(&mut log.format, log_format);
         set(&mut log.level, log_level);
         set(&mut cors.origins, cors_origins);
+        set(&mut to_metrics.enabled, metrics);
+        set(&mut to_metrics.bind, metrics_bind.map(Some));
+        set(&mut to_metrics.token, metrics_token.map(Some));
+        set(&mut to_shutdown.notice, shutdown_notice);
+        set(&mut to_shutdown.grace, shutdown_grace);
+        set(&mut limits.url_bytes, url_bytes);
+        set(&mut limits.header_bytes, header_bytes);
+        set(&mut limits.headers, headers);
+        set(&mut limits.header_timeout, header_timeout);
+        set(&mut limits.body_timeout, body_timeout);
+        set(&mut limits.idle_timeout, idle_timeout);
+        set(&mut limits.connections, connections);
+        set(&mut limits.filter_terms, filter_terms);
     }
 }
 

@@ -14,6 +14,7 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
         passwords(&config.passwords),
         link(&config.database),
         lifetimes(config),
+        metrics(config),
     ]
 }
 
@@ -169,6 +170,31 @@ pub(super) fn link(database: &Database) -> Check {
                 "{name} encrypts only where the server offers it: sslmode=verify-full"
             )),
         }
+    }
+    check
+}
+
+/// Characters of a token that nobody has to remember.
+const LONG_TOKEN: usize = 16;
+
+pub(super) fn metrics(config: &Config) -> Check {
+    let mut check = Check::new("metrics", "only monitoring is told how the server does");
+    let settings = &config.metrics;
+    match &settings.token {
+        _ if !settings.enabled => {}
+        Some(token) if token.reveal().chars().count() < LONG_TOKEN => {
+            check.fail(format!("metrics.token has fewer than {LONG_TOKEN} characters"));
+        }
+        Some(_) => {}
+        None => match settings.bind {
+            Some(bind) if !bind.ip().is_loopback() => {
+                check.warn(format!("anybody who reaches {bind} reads them: set metrics.token"));
+            }
+            None if config.proxies > 0 || !config.bind.ip().is_loopback() => check.warn(
+                "anybody who reaches the server reads them: set metrics.token, or metrics.bind",
+            ),
+            _ => {}
+        },
     }
     check
 }

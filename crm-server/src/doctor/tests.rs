@@ -17,6 +17,7 @@ fn sound() -> Config {
     let mut config = Config { public_url, proxies: 1, ..Config::default() };
     let url = "postgres://crm:oak-Lantern-94-river@db.internal/crm?sslmode=verify-full";
     config.database.url = Some(SecretUrl::new(url));
+    config.metrics.bind = Some("127.0.0.1:9090".parse().unwrap());
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
     config
@@ -129,6 +130,19 @@ const BROKEN: &[(Change, &str, Outcome, &str)] = &[
         Outcome::Warned,
         "is shorter than",
     ),
+    (|c| c.metrics.bind = None, "metrics", Outcome::Warned, "anybody who reaches the server"),
+    (
+        |c| c.metrics.bind = Some("0.0.0.0:9090".parse().unwrap()),
+        "metrics",
+        Outcome::Warned,
+        "anybody who reaches 0.0.0.0:9090",
+    ),
+    (
+        |c| c.metrics.token = Some("scrape".into()),
+        "metrics",
+        Outcome::Failed,
+        "fewer than 16 characters",
+    ),
     (
         |c| c.database.url = Some("postgres://crm:secret@localhost/crm".into()),
         "secrets",
@@ -224,11 +238,11 @@ async fn a_report_reads_the_same_for_people_and_for_programs() {
     assert!(text.contains("\nfailed   passwords      hashing a password"), "{text}");
     assert!(text.contains("✗ passwords.memory_kib 19456"), "{text}");
     assert!(text.contains("! database.url is memory:"), "{text}");
-    assert!(text.ends_with("7 passed, 1 with warnings, 1 failed\n"), "{text}");
+    assert!(text.ends_with("8 passed, 1 with warnings, 1 failed\n"), "{text}");
     let json = report.json();
     assert_eq!(json["outcome"], "failed");
     let checks = json["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 9);
+    assert_eq!(checks.len(), 10);
     let passwords = checks.iter().find(|check| check["name"] == "passwords").unwrap();
     assert_eq!(passwords["findings"][0]["fails"], true);
     let unreadable = Report::unreadable(&ConfigError::new("limits.page: expected at most 200"));

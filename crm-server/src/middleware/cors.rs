@@ -11,9 +11,12 @@ use poem::{Endpoint, IntoResponse, Request, Response, Result};
 use crate::config;
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
-const REQUEST_HEADERS: &str =
-    "Authorization, Content-Type, If-Match, Idempotency-Key, X-Request-ID, X-Tenant-ID";
-const EXPOSED: &str = "ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID";
+const REQUEST_HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, \
+     X-Request-ID, X-Tenant-ID, traceparent, tracestate";
+const EXPOSED: &str = "Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, traceresponse";
+
+/// What the answer to a preflight depends on.
+const PREFLIGHT: &str = "Access-Control-Request-Method, Access-Control-Request-Headers";
 
 #[derive(Debug, Clone)]
 pub(super) struct Cors {
@@ -31,10 +34,19 @@ impl Cors {
         }
     }
 
+    /// What a cache must not answer one origin with that was meant for another, or for none.
+    fn vary(&self, headers: &mut HeaderMap) {
+        if !self.any && !self.origins.is_empty() {
+            headers.append(header::VARY, HeaderValue::from_static("Origin"));
+        }
+    }
+
     fn permit(&self, origin: &HeaderValue, headers: &mut HeaderMap) {
-        headers.append(header::VARY, HeaderValue::from_static("Origin"));
         if self.any || self.origins.contains(origin) {
-            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+            // Without credentials, the wildcard says all; an origin that is repeated says more than
+            // was asked, as where it is `null`.
+            let allowed = if self.any { HeaderValue::from_static("*") } else { origin.clone() };
+            headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
             headers
                 .insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED));
         }
@@ -47,12 +59,16 @@ pub(super) async fn allow<E: Endpoint>(
     cors: Cors,
 ) -> Result<Response> {
     let Some(origin) = request.headers().get(header::ORIGIN).cloned() else {
-        return Ok(next.call(request).await?.into_response());
+        let mut response = next.call(request).await?.into_response();
+        cors.vary(response.headers_mut());
+        return Ok(response);
     };
     let asks = request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     if request.method() == Method::OPTIONS && asks {
         let mut response = Response::builder().status(StatusCode::NO_CONTENT).finish();
         let headers = response.headers_mut();
+        cors.vary(headers);
+        headers.append(header::VARY, HeaderValue::from_static(PREFLIGHT));
         cors.permit(&origin, headers);
         if headers.contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN) {
             let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
@@ -63,6 +79,7 @@ pub(super) async fn allow<E: Endpoint>(
         return Ok(response);
     }
     let mut response = next.call(request).await?.into_response();
+    cors.vary(response.headers_mut());
     cors.permit(&origin, response.headers_mut());
     Ok(response)
 }

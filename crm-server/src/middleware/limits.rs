@@ -1,13 +1,17 @@
-//! How many requests are worked on at once, and for how long each.
+//! How many requests are worked on at once, for how long each, and how large they are.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use poem::{Endpoint, IntoResponse, Request, Response, Result};
+use futures::{StreamExt, stream};
+use poem::{Body, Endpoint, IntoResponse, Request, Response, Result};
 use tokio::sync::Semaphore;
+use tokio::time::{Instant, timeout_at};
 
 use crate::api::error::ApiError;
-use crate::config::Limits;
+use crate::config::{Limits, Span};
+use crate::server::refusal;
 
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -26,13 +30,66 @@ pub(super) async fn bound<E: Endpoint>(
     request: Request,
     in_flight: InFlight,
 ) -> Result<Response> {
-    // Whether the process lives must be told however much it has to do.
-    let exempt = request.uri().path().ends_with("/health/live");
+    // Whether the process lives, and how it does, must be told however much it has to do.
+    let path = request.uri().path();
+    let exempt = path.ends_with("/health/live") || path == "/metrics";
     let slot = in_flight.0.try_acquire();
     if slot.is_err() && !exempt {
-        let message = "too many requests are being worked on";
+        let message = "too many requests are being worked on: limits.concurrency";
         return Err(ApiError::unavailable("OVERLOADED", message, RETRY_AFTER).into());
     }
+    next.call(request).await.map(IntoResponse::into_response)
+}
+
+/// Refuses URLs and headers beyond their limits. The parser's own lie a little above, because it
+/// counts differently.
+pub(super) async fn head<E: Endpoint>(
+    next: Arc<E>,
+    request: Request,
+    limits: Arc<Limits>,
+) -> Result<Response> {
+    let url = request.original_uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if url > limits.url_bytes {
+        return Err(refusal::url_too_long(&limits).into());
+    }
+    let headers = request.headers();
+    if headers.len() > limits.headers {
+        return Err(refusal::too_many_headers(&limits).into());
+    }
+    let bytes: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD_ENDS).sum();
+    if bytes > limits.header_bytes {
+        return Err(refusal::headers_too_large(&limits).into());
+    }
+    next.call(request).await.map(IntoResponse::into_response)
+}
+
+/// The colon, a space and the end of a line.
+const FIELD_ENDS: usize = 4;
+
+/// Gives up on a body that does not come in time, whoever reads it.
+pub(super) async fn body<E: Endpoint>(
+    next: Arc<E>,
+    mut request: Request,
+    limit: Span,
+) -> Result<Response> {
+    let body = request.take_body();
+    if body.is_empty() {
+        return next.call(request).await.map(IntoResponse::into_response);
+    }
+    let deadline = Instant::now() + limit.duration();
+    let parts = body.into_bytes_stream().boxed();
+    let timed = stream::unfold(Some(parts), move |parts| async move {
+        let mut parts = parts?;
+        match timeout_at(deadline, parts.next()).await {
+            Ok(part) => part.map(|part| (part, Some(parts))),
+            Err(_) => {
+                let message = format!("the body did not come within {limit}: limits.body_timeout");
+                Some((Err(io::Error::new(io::ErrorKind::TimedOut, message)), None))
+            }
+        }
+    });
+    request.set_body(Body::from_bytes_stream(timed));
     next.call(request).await.map(IntoResponse::into_response)
 }
 
@@ -44,7 +101,7 @@ pub(super) async fn timeout<E: Endpoint>(
     match tokio::time::timeout(limit, next.call(request)).await {
         Ok(result) => result.map(IntoResponse::into_response),
         Err(_) => {
-            let message = "the request took too long and was given up";
+            let message = "the request took too long and was given up: limits.request_timeout";
             Err(ApiError::unavailable("TIMEOUT", message, RETRY_AFTER).into())
         }
     }

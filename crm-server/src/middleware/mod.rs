@@ -15,6 +15,7 @@ mod paths;
 mod request_id;
 #[cfg(test)]
 mod tests;
+pub mod trace;
 
 use std::net::IpAddr;
 use std::sync::{Arc, OnceLock};
@@ -25,14 +26,18 @@ use poem::{Endpoint, EndpointExt, Response};
 use uuid::Uuid;
 
 use crate::config::Config;
+use crate::metrics::Metrics;
 
-pub use paths::{Rewritten, rewrite};
+pub use paths::{Rewritten, aliases, rewrite};
+pub use trace::TraceContext;
 
 /// What is known about a request beside what it says itself.
 #[derive(Debug)]
 pub struct RequestContext {
     /// The caller's `X-Request-ID`, or a new one.
     pub id: String,
+    /// Its place in a trace: what it calls is told [`TraceContext::traceparent`].
+    pub trace: TraceContext,
     /// The address of the client.
     pub address: Option<IpAddr>,
     /// Which tenant the request chose, before anybody checked whether it may.
@@ -57,6 +62,7 @@ pub fn wrap(
     config: &Config,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+    metrics: Arc<Metrics>,
 ) -> BoxEndpoint<'static> {
     let ids = request_id::RequestIds::new(clock, random, config.proxies);
     let headers = headers::Headers::new(config);
@@ -64,16 +70,23 @@ pub fn wrap(
     let limits = limits::InFlight::new(&config.limits);
     let timeout = config.limits.request_timeout.duration();
     let body = config.limits.clone();
+    let body_timeout = config.limits.body_timeout;
+    let head = Arc::new(config.limits.clone());
 
     // From the innermost to the outermost; boxed now and then, because each layer's type contains
     // all those within.
     routes
         // What a body may cost, for whoever reads it.
         .data(body)
-        // 11. HEAD is GET, and a refused method is told which the path takes.
+        // 13. HEAD is GET, and a refused method is told which the path takes.
         .around(methods::apply)
-        // 10. The paths of the sources become ours; a tenant in the path is noted.
+        // 12. The paths of the sources become ours; a tenant in the path is noted.
         .around(paths::apply)
+        // 11. A body that does not come is not waited for.
+        .around(move |next, request| limits::body(next, request, body_timeout))
+        // 10. What is too long is refused before anybody looks at it.
+        .around(move |next, request| limits::head(next, request, Arc::clone(&head)))
+        .boxed()
         // 9. Too much at once is turned away before it costs anything.
         .around(move |next, request| limits::bound(next, request, limits.clone()))
         // 8. What takes too long is given up.
@@ -90,9 +103,10 @@ pub fn wrap(
         .around(move |next, request| cors::allow(next, request, cors.clone()))
         // 3. No answer leaves without the headers that browsers are to respect.
         .around(move |next, request| headers::secure(next, request, headers.clone()))
-        // 2. One line in the log for each request, with its final status.
-        .around(access_log::log)
-        // 1. The request gets its id, and it is found out where it comes from.
+        // 2. One line in the log for each request, and its figures, with its final status.
+        .around(move |next, request| access_log::log(next, request, Arc::clone(&metrics)))
+        // 1. The request gets its id and its place in a trace, and it is found out where it comes
+        //    from.
         .around(move |next, request| request_id::assign(next, request, ids.clone()))
         .boxed()
 }

@@ -36,6 +36,11 @@ const OF_A_TENANT: &[&str] = &["members"];
 
 const BASE: &str = "/api/v1/";
 
+/// Every path of the sources that is another one here, below the base: theirs, and ours.
+pub fn aliases() -> impl Iterator<Item = (&'static str, &'static str)> {
+    WORDS.iter().chain(PATHS).copied()
+}
+
 /// A path in our words.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rewritten {

@@ -1,4 +1,5 @@
-//! The id of a request: the caller's, where it sent a sane one, else a new one.
+//! The id of a request: the caller's, where it sent a sane one, else a new one. Its place in a
+//! trace, likewise.
 
 use std::sync::{Arc, OnceLock};
 
@@ -6,6 +7,7 @@ use crm_core::{Clock, Random};
 use poem::http::{HeaderName, HeaderValue};
 use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
+use super::trace::{TRACERESPONSE, TraceContext};
 use super::{RequestContext, client};
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
@@ -45,11 +47,16 @@ pub(super) async fn assign<E: Endpoint>(
     let header = HeaderValue::from_str(&id).ok();
     let address = client::address(&request, ids.proxies);
     let (chosen, caller) = (OnceLock::new(), OnceLock::new());
-    let context = RequestContext { id, address, chosen, caller };
+    let trace = TraceContext::of(request.headers(), &*ids.random);
+    let span = HeaderValue::from_str(&trace.traceparent()).ok();
+    let context = RequestContext { id, trace, address, chosen, caller };
     request.set_data(Arc::new(context));
     let mut response = next.call(request).await?.into_response();
     if let Some(header) = header {
         response.headers_mut().insert(HEADER, header);
+    }
+    if let Some(span) = span {
+        response.headers_mut().insert(TRACERESPONSE, span);
     }
     Ok(response)
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crm_core::{SystemClock, SystemRandom};
+use crm_core::{Clock, SystemClock, SystemRandom};
 use poem::endpoint::{BoxEndpoint, make};
 use poem::http::StatusCode;
 use poem::test::TestClient;
@@ -14,6 +14,7 @@ use tokio::sync::Notify;
 use super::wrap;
 use crate::api::error::ApiError;
 use crate::config::{Config, Limits, Span};
+use crate::metrics::Metrics;
 
 fn wrapped(
     path: &str,
@@ -27,7 +28,8 @@ fn wrapped(
     let config = Config { limits, ..Config::default() };
     let health = make(|_| async { Ok::<_, poem::Error>(Response::default()) });
     let routes = Route::new().at(path, endpoint).at("/api/v1/health/live", health);
-    wrap(routes, &config, Arc::new(SystemClock), Arc::new(SystemRandom))
+    let metrics = Arc::new(Metrics::new(SystemClock.now()));
+    wrap(routes, &config, Arc::new(SystemClock), Arc::new(SystemRandom), metrics)
 }
 
 async fn body(response: Response) -> Value {

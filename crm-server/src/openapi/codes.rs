@@ -3,6 +3,7 @@
 /// The codes, in alphabetical order.
 pub(super) const CODES: &[&str] = &[
     "AMBIGUOUS_NUMBER",
+    "BODY_TIMEOUT",
     "BODY_TOO_LARGE",
     "BUSY",
     "CONFLICT",
@@ -16,6 +17,8 @@ pub(super) const CODES: &[&str] = &[
     "FILTER_TOO_COMPLEX",
     "FILTER_TOO_LONG",
     "FORBIDDEN",
+    "HEADERS_TOO_LARGE",
+    "HEADER_TIMEOUT",
     "IDEMPOTENCY_ANSWER_LOST",
     "IDEMPOTENCY_KEY_IN_USE",
     "IDEMPOTENCY_KEY_REUSED",
@@ -43,6 +46,7 @@ pub(super) const CODES: &[&str] = &[
     "INVALID_PHONE",
     "INVALID_REACH",
     "INVALID_RECORD",
+    "INVALID_REQUEST",
     "INVALID_TEXT",
     "INVALID_TIME_ZONE",
     "INVALID_TYPE",
@@ -68,11 +72,14 @@ pub(super) const CODES: &[&str] = &[
     "REFERENCED",
     "REQUIRED",
     "STALE_VERSION",
+    "STOPPING",
     "TIMEOUT",
     "TOKEN_EXPIRED",
     "TOO_DEEP",
     "TOO_LONG",
     "TOO_MANY",
+    "TOO_MANY_CONNECTIONS",
+    "TOO_MANY_HEADERS",
     "TOO_MANY_PARAMETERS",
     "TOO_MANY_REQUESTS",
     "TOO_PRECISE",
@@ -86,6 +93,7 @@ pub(super) const CODES: &[&str] = &[
     "UNKNOWN_TAG",
     "UNKNOWN_USER",
     "UNSUPPORTED_MEDIA_TYPE",
+    "URL_TOO_LONG",
     "VALIDATION_ERROR",
 ];
 

@@ -36,10 +36,12 @@ pub(super) enum Trait {
     Key,
     /// It is given values, or checks those that are there again.
     Values,
+    /// It says whether the server is ready.
+    Ready,
 }
 
 impl Trait {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 12] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -51,6 +53,7 @@ impl Trait {
         Self::Write,
         Self::Key,
         Self::Values,
+        Self::Ready,
     ];
 
     /// What tells the component of a failure from others of the same status.
@@ -64,6 +67,7 @@ impl Trait {
             Self::Version => "Version",
             Self::Key => "Key",
             Self::Credentials => "Credentials",
+            Self::Ready => "Ready",
         }
     }
 }
@@ -92,7 +96,10 @@ const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
         "customers 0197d8a0-0000-7000-8000-000000000000 is no longer at version 3",
         None,
     ),
-    ("BODY_TOO_LARGE", "the body is larger than this server takes", None),
+    ("BODY_TIMEOUT", "the body did not come within 20s: limits.body_timeout", None),
+    ("BODY_TOO_LARGE", "expected a body of at most 1048576 bytes: limits.body_bytes", None),
+    ("URL_TOO_LONG", "expected a URL of at most 32768 bytes: limits.url_bytes", None),
+    ("HEADERS_TOO_LARGE", "expected at most 16384 bytes of headers: limits.header_bytes", None),
     ("UNSUPPORTED_MEDIA_TYPE", "expected Content-Type: application/json", None),
     ("REQUIRED", "is required", Some("name")),
     ("TOO_MANY_REQUESTS", "too many requests", None),
@@ -172,6 +179,12 @@ const FAILURES: &[Failure] = &[
         codes: &[(Trait::Path, &["NOT_FOUND"])],
     },
     Failure {
+        status: "408",
+        name: "TooSlow",
+        meaning: "The request did not come in time",
+        codes: &[(Trait::Body, &["BODY_TIMEOUT", "HEADER_TIMEOUT"])],
+    },
+    Failure {
         status: "409",
         name: "Conflict",
         meaning: "It contradicts what is stored",
@@ -191,6 +204,12 @@ const FAILURES: &[Failure] = &[
         name: "TooLarge",
         meaning: "The body is larger than the server takes",
         codes: &[(Trait::Body, &["BODY_TOO_LARGE"])],
+    },
+    Failure {
+        status: "414",
+        name: "UrlTooLong",
+        meaning: "The URL is longer than the server takes",
+        codes: &[(Trait::Any, &["URL_TOO_LONG"])],
     },
     Failure {
         status: "415",
@@ -215,6 +234,12 @@ const FAILURES: &[Failure] = &[
         codes: &[(Trait::Any, &["TOO_MANY_REQUESTS"])],
     },
     Failure {
+        status: "431",
+        name: "HeadersTooLarge",
+        meaning: "There are more headers than the server takes, or longer ones",
+        codes: &[(Trait::Any, &["HEADERS_TOO_LARGE", "TOO_MANY_HEADERS"])],
+    },
+    Failure {
         status: "500",
         name: "Internal",
         meaning: "Something went wrong on the server's side",
@@ -224,13 +249,26 @@ const FAILURES: &[Failure] = &[
         status: "503",
         name: "Unavailable",
         meaning: "The server or its store is away for a moment; Retry-After says when to come back",
-        codes: &[(Trait::Any, &["UNAVAILABLE", "OVERLOADED", "TIMEOUT"])],
+        codes: &[
+            (Trait::Any, &["UNAVAILABLE", "OVERLOADED", "TIMEOUT", "TOO_MANY_CONNECTIONS"]),
+            (
+                Trait::Ready,
+                &[
+                    "MIGRATION_PENDING",
+                    "MIGRATION_FAILED",
+                    "MIGRATION_ALTERED",
+                    "DATABASE_NEWER",
+                    "STOPPING",
+                ],
+            ),
+        ],
     },
 ];
 
 /// Codes that belong to no operation: of paths and methods that are not there, and of what never
 /// leaves the library.
-const ELSEWHERE: &[&str] = &["METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INVALID_AGGREGATE"];
+const ELSEWHERE: &[&str] =
+    &["METHOD_NOT_ALLOWED", "VALIDATION_ERROR", "INVALID_AGGREGATE", "INVALID_REQUEST"];
 
 /// Codes of another status that a value in a body can have too.
 const OF_VALUES: &[&str] = &[
@@ -387,6 +425,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Write => writes,
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
+        Trait::Ready => path == "/health/ready",
     };
     Trait::ALL.into_iter().filter(has).collect()
 }
@@ -438,10 +477,13 @@ mod tests {
         let get = traits(&read, "/customers/{id}", "get", false);
         assert_eq!(
             statuses(&get, &mut components),
-            ["400", "401", "403", "404", "429", "500", "503"]
+            ["400", "401", "403", "404", "414", "429", "431", "500", "503"]
         );
         let list = traits(&read, "/customers", "get", true);
-        assert_eq!(statuses(&list, &mut components), ["400", "401", "403", "429", "500", "503"]);
+        assert_eq!(
+            statuses(&list, &mut components),
+            ["400", "401", "403", "414", "429", "431", "500", "503"]
+        );
         let login = json!({"requestBody": {}, "responses": {"200": {}}});
         let login = traits(&login, "/auth/login", "post", false);
         assert!(statuses(&login, &mut components).contains(&"401"));

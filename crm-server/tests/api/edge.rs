@@ -67,11 +67,66 @@ for_each_store! {
 
     async fn every_answer_has_the_headers_that_browsers_respect(server: &TestServer) {
         let caller = server.anonymous();
-        for path in ["/api/v1/health/live", "/api/v1/nothing", "/docs", "/nothing"] {
+        for path in [
+            "/api/v1/health/live", "/api/v1/nothing", "/api/v1/customers", "/docs", "/nothing",
+            "/openapi.json", "/metrics", "/.well-known/jwks.json",
+        ] {
             let answer = caller.get(path).await;
-            assert_eq!(answer.header("x-content-type-options"), "nosniff", "{path}");
-            assert_eq!(answer.header("x-frame-options"), "DENY", "{path}");
-            assert!(answer.header("content-security-policy").contains("default-src 'none'"), "{path}");
+            for (name, value) in [
+                ("x-content-type-options", "nosniff"),
+                ("x-frame-options", "DENY"),
+                ("referrer-policy", "no-referrer"),
+                ("cross-origin-opener-policy", "same-origin"),
+                ("cross-origin-resource-policy", "same-origin"),
+                ("x-permitted-cross-domain-policies", "none"),
+                ("x-dns-prefetch-control", "off"),
+            ] {
+                assert_eq!(answer.header(name), value, "{path}: {name}");
+            }
+            let policy = answer.header("content-security-policy");
+            for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+                assert!(policy.contains(part), "{path}: {policy}");
+            }
+            assert!(answer.header("permissions-policy").contains("camera=()"), "{path}");
+            let type_ = answer.header("content-type");
+            assert!(type_.contains("json") || type_.contains("charset=utf-8"), "{path}: {type_}");
+            for telling in ["server", "x-powered-by", "x-xss-protection", "set-cookie"] {
+                assert_eq!(answer.header(telling), "", "{path}: {telling}");
+            }
+        }
+    }
+
+    async fn nothing_of_a_tenant_is_kept_by_caches(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        for path in ["/api/v1/customers", "/api/v1/auth/profile", "/api/clients/", "/metrics"] {
+            assert_eq!(owner.get(path).await.header("cache-control"), "no-store", "{path}");
+        }
+        let refused = server.anonymous().get("/api/v1/customers").await;
+        assert_eq!(refused.header("cache-control"), "no-store");
+        assert_eq!(refused.header("www-authenticate"), "Bearer");
+    }
+
+    async fn methods_that_only_debug_are_not_taken(server: &TestServer) {
+        let caller = server.owner("acme").await.with("X-HTTP-Method-Override", "DELETE");
+        for method in ["TRACE", "TRACK", "CONNECT-ME", "PROPFIND"] {
+            let answer = caller.send(method.parse().unwrap(), "/api/v1/customers", None).await;
+            assert!(matches!(answer.status.as_u16(), 404 | 405), "{method}: {}", answer.status);
+        }
+        caller.get("/api/v1/customers").await.is(200);
+    }
+
+    async fn a_trace_is_gone_on_with_and_answers_name_their_span(server: &TestServer) {
+        let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+        let caller = server.anonymous();
+        let parent = format!("00-{trace}-00f067aa0ba902b7-01");
+        for path in ["/api/v1/health/live", "/api/v1/nothing"] {
+            let answer = caller.with("traceparent", &parent).get(path).await;
+            let span = answer.header("traceresponse");
+            assert!(span.starts_with(&format!("00-{trace}-")) && span.ends_with("-01"), "{span}");
+            assert!(!span.contains("00f067aa0ba902b7"), "a span of its own: {span}");
+            let odd = caller.with("traceparent", "00-nonsense-00f067aa0ba902b7-01").get(path).await;
+            let span = odd.header("traceresponse");
+            assert!(span.len() == 55 && !span.contains("nonsense"), "{span}");
         }
     }
 
@@ -83,6 +138,11 @@ for_each_store! {
             let answer = from("https://evil.example.com").get(path).await;
             assert_eq!(answer.header("access-control-allow-origin"), "");
             assert!(answer.header("vary").contains("Origin"));
+            assert_eq!(from("null").get(path).await.header("access-control-allow-origin"), "");
+            let plain = server.anonymous().get(path).await;
+            assert!(plain.header("vary").contains("Origin"), "a cache asks for each origin anew");
+            assert_eq!(plain.header("access-control-allow-origin"), "");
+            assert_eq!(plain.header("access-control-allow-credentials"), "");
         }
     }
 
@@ -95,7 +155,11 @@ for_each_store! {
         let answer = ask("https://crm.example.com").await;
         assert_eq!(answer.status, 204);
         assert!(answer.header("access-control-allow-methods").contains("PATCH"));
-        assert!(answer.header("access-control-allow-headers").contains("Authorization"));
+        for header in ["Authorization", "If-Match", "Idempotency-Key", "X-Tenant-ID", "traceparent"] {
+            assert!(answer.header("access-control-allow-headers").contains(header), "{header}");
+        }
+        let vary: Vec<&str> = answer.headers.get_all("vary").iter().map(|v| v.to_str().unwrap()).collect();
+        assert!(vary.join(", ").contains("Access-Control-Request-Method"), "{vary:?}");
         let answer = ask("https://evil.example.com").await;
         assert_eq!(answer.header("access-control-allow-methods"), "");
     }
@@ -110,5 +174,33 @@ for_each_store! {
             let small = caller.get("/api/v1/health/live").await;
             assert_eq!(small.header("content-encoding"), "", "not worth it");
         }
+    }
+}
+
+#[tokio::test]
+async fn any_page_may_read_where_that_is_said_and_none_where_nothing_is() {
+    let server = TestServer::configured(|config| config.cors.origins = vec!["*".into()]).await;
+    for origin in ["https://anywhere.example", "null"] {
+        let answer = server.anonymous().with("Origin", origin).get("/health/live").await;
+        assert_eq!(answer.header("access-control-allow-origin"), "*");
+    }
+    server.stop().await;
+    let server = TestServer::configured(|config| config.cors.origins.clear()).await;
+    let answer = server.anonymous().with("Origin", "https://crm.example.com");
+    let answer = answer.get("/health/live").await;
+    assert_eq!(answer.header("access-control-allow-origin"), "");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn browsers_are_held_to_https_where_callers_use_it() {
+    for (url, policy) in [
+        ("https://crm.example.com", "max-age=31536000; includeSubDomains"),
+        ("http://localhost:8080", ""),
+    ] {
+        let server = TestServer::configured(|config| config.public_url = url.to_owned()).await;
+        let answer = server.anonymous().get("/api/v1/nothing").await;
+        assert_eq!(answer.header("strict-transport-security"), policy);
+        server.stop().await;
     }
 }

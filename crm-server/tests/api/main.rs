@@ -6,6 +6,8 @@
 mod support;
 
 #[cfg(test)]
+mod aliases;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod away;
@@ -34,11 +36,17 @@ mod guarded;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod metrics;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod readiness;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod system;
 #[cfg(test)]

@@ -23,6 +23,6 @@ pub(crate) async fn serve(url: &str) -> Result<()> {
         App::new(Parts::new(config, Arc::new(store))).await.map_err(|error| error.to_string())?;
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     writeln!(std::io::stdout(), "{}", listener.local_addr()?)?;
-    answer(&app, listener, asked_to_stop()).await?;
+    answer(&app, listener, None, asked_to_stop()).await?;
     Ok(())
 }

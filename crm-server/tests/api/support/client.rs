@@ -124,6 +124,11 @@ impl Client {
         String::from_utf8_lossy(&answer).into_owned()
     }
 
+    /// Where it calls.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// The access token.
     pub(crate) fn token(&self) -> &str {
         self.token.as_deref().unwrap_or_default()

@@ -62,6 +62,13 @@ impl TestServer {
         Self::of(Parts::new(config(), store)).await
     }
 
+    /// A server in memory with other settings.
+    pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = config();
+        change(&mut config);
+        Self::of(Parts::new(config, Arc::new(MemoryStore::new()))).await
+    }
+
     /// A server in memory that depends on something else, too.
     pub(crate) async fn with_probe(probe: Arc<dyn Probe>) -> Self {
         let mut parts = Parts::new(config(), Arc::new(MemoryStore::new()));
@@ -81,6 +88,11 @@ impl TestServer {
     /// A caller without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client::new(self.running.address())
+    }
+
+    /// A caller of the address that metrics have of their own.
+    pub(crate) fn monitoring(&self) -> Client {
+        Client::new(self.running.metrics_address().unwrap())
     }
 
     /// The server's clock, which stands still until it is moved.

@@ -1,0 +1,60 @@
+//! Where a connection stands between two requests: what may take how long depends on it.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// Known to the socket, which sees bytes, and to the service, which sees requests.
+#[derive(Debug, Default)]
+pub(super) struct Phase {
+    at: AtomicU8,
+    finishing: AtomicBool,
+}
+
+const IDLE: u8 = 0;
+const HEAD: u8 = 1;
+const BUSY: u8 = 2;
+const ANSWERED: u8 = 3;
+
+impl Phase {
+    /// Bytes came: where no request is being answered, they begin one.
+    pub(super) fn bytes_came(&self) -> bool {
+        if matches!(self.at.load(Ordering::Relaxed), IDLE | ANSWERED) {
+            self.at.store(HEAD, Ordering::Relaxed);
+            return true;
+        }
+        false
+    }
+
+    /// A request was read so far that somebody answers it.
+    pub(super) fn request_came(&self) {
+        self.at.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Its answer is on the way.
+    pub(super) fn answered(&self) {
+        self.at.store(ANSWERED, Ordering::Relaxed);
+    }
+
+    /// The connection is to take no further request.
+    pub(super) fn finish(&self) {
+        self.finishing.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a request has begun that nobody answers yet.
+    pub(super) fn in_head(&self) -> bool {
+        self.at.load(Ordering::Relaxed) == HEAD
+    }
+
+    /// Whether no request was ever begun.
+    pub(super) fn untouched(&self) -> bool {
+        self.at.load(Ordering::Relaxed) == IDLE
+    }
+
+    /// Whether nothing is being read or worked on.
+    pub(super) fn at_rest(&self) -> bool {
+        matches!(self.at.load(Ordering::Relaxed), IDLE | ANSWERED)
+    }
+
+    pub(super) fn is_finishing(&self) -> bool {
+        self.finishing.load(Ordering::Relaxed)
+    }
+}
