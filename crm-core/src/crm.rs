@@ -17,12 +17,13 @@ use crate::idempotency::Idempotency;
 use crate::lately::Lately;
 use crate::ports::PasswordHasher;
 use crate::records::{Records, Rules};
+use crate::roles::Roles;
 use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
 };
 use crate::tags::{Tags, Vocabulary};
-use crate::tenants::{System, Tenant};
-use crate::users::Staff;
+use crate::tenants::{System, Tenant, TenantSettings, TenantsOf};
+use crate::users::{Members, Staff, UserId};
 
 /// A CRM over a store. Cheap to clone; share one per program.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ struct Inner {
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
     session_lifetimes: (TimeDelta, TimeDelta),
+    tenant_grace: TimeDelta,
     definitions: Lately<[CustomField]>,
     tenants: Lately<Tenant>,
     vocabularies: Lately<Vocabulary>,
@@ -51,11 +53,17 @@ pub fn catalogue() -> Result<Catalogue> {
     Catalogue::new(product_schemas())
 }
 
+/// Whether a record type is one of the product's, rather than of a host's own.
+pub(crate) fn is_product(schema: &Schema) -> bool {
+    product_schemas().iter().any(|product| product.name() == schema.name())
+}
+
 fn product_schemas() -> Vec<Arc<Schema>> {
     [
         Tenant::schema(),
         crate::users::User::schema(),
         crate::users::Member::schema(),
+        crate::roles::CustomRole::schema(),
         crate::auth::Session::schema(),
         crate::auth::RefreshToken::schema(),
         crate::auth::AccessChange::schema(),
@@ -83,6 +91,7 @@ pub struct CrmBuilder {
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
     session_lifetimes: (TimeDelta, TimeDelta),
+    tenant_grace: TimeDelta,
 }
 
 impl CrmBuilder {
@@ -125,6 +134,13 @@ impl CrmBuilder {
         self
     }
 
+    /// With deleted tenants that an owner can bring back for so long; 30 days unless set.
+    #[must_use]
+    pub fn tenant_grace(mut self, grace: TimeDelta) -> Self {
+        self.tenant_grace = grace;
+        self
+    }
+
     /// With a record type of the host's own; see [`Records`].
     #[must_use]
     pub fn record_type<E: Entity>(mut self) -> Self {
@@ -147,6 +163,7 @@ impl CrmBuilder {
             hasher: self.hasher,
             keeps_users: self.keeps_users,
             session_lifetimes: self.session_lifetimes,
+            tenant_grace: self.tenant_grace,
             definitions: Lately::default(),
             tenants: Lately::default(),
             vocabularies: Lately::default(),
@@ -180,6 +197,7 @@ impl Crm {
             hasher: None,
             keeps_users: false,
             session_lifetimes: (TimeDelta::days(30), TimeDelta::days(90)),
+            tenant_grace: TimeDelta::days(30),
         }
     }
 
@@ -192,6 +210,11 @@ impl Crm {
     /// never hand it to a request.
     pub fn system(&self) -> System {
         System::new(self.clone())
+    }
+
+    /// The tenants of a user, where this CRM keeps its users.
+    pub fn tenants_of(&self, user: UserId) -> TenantsOf {
+        TenantsOf::new(self.clone(), user)
     }
 
     /// Users and their sessions, where this CRM keeps them.
@@ -229,6 +252,10 @@ impl Crm {
     pub(crate) fn session_lasts(&self, remembered: bool) -> TimeDelta {
         let (usual, longer) = self.0.session_lifetimes;
         if remembered { longer } else { usual }
+    }
+
+    pub(crate) fn tenant_grace(&self) -> TimeDelta {
+        self.0.tenant_grace
     }
 
     pub(crate) fn keeps_users(&self) -> bool {
@@ -303,6 +330,21 @@ impl TenantCrm {
         Idempotency::new(self.clone())
     }
 
+    /// The tenant's people: who they are in it, and what they may do.
+    pub fn members(&self) -> Members {
+        Members::new(self.clone())
+    }
+
+    /// The tenant's roles, the built-in ones and its own.
+    pub fn roles(&self) -> Roles {
+        Roles::new(self.clone())
+    }
+
+    /// The tenant itself: its name and settings.
+    pub fn tenant_settings(&self) -> TenantSettings {
+        TenantSettings::new(self.clone())
+    }
+
     /// Records of any type that has rules, a host's own ones among them.
     pub fn records<E: Rules>(&self) -> Records<E> {
         Records::new(self.clone())
@@ -344,7 +386,11 @@ impl TenantCrm {
     }
 
     pub(crate) async fn commit(&self, batch: Batch) -> Result<Commit> {
-        let scoped = scoping::batch(&self.actor, batch)?;
+        let scoped = if scoping::is_beyond_the_tenant(&batch) {
+            scoping::batch_with_notes(&self.actor, batch)?
+        } else {
+            scoping::batch(&self.actor, batch)?
+        };
         self.crm.0.store.commit(&scoped).await
     }
 }

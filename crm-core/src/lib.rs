@@ -62,6 +62,7 @@
 //! | make tenants, and work across them | [`tenants`] |
 //! | keep customers, companies, tags, a tenant's own fields | [`customers`], [`companies`], [`tags`], [`custom_fields`] |
 //! | know what a record is that another one names | [`EndRef`], [`TenantCrm::ends`] |
+//! | give a tenant roles of its own | [`roles`] |
 //! | let the library keep users, passwords and sessions | [`users`], [`auth`] |
 //! | read what was changed by whom, and what it set off | [`audit`], [`events`] |
 //! | declare a record type of one's own | [`Entity`](macro@Entity), [`Choice`](macro@Choice), [`Rules`] |
@@ -104,6 +105,7 @@ mod lately;
 mod near;
 pub mod ports;
 mod records;
+pub mod roles;
 pub mod store;
 pub mod tags;
 pub mod tenants;
@@ -243,4 +245,4 @@ pub use entity::{
 };
 pub use error::{Error, Faults, FieldError, Rejection, Result};
 pub use id::{Id, Random, SeededRandom, SystemRandom};
-pub use records::{End, EndRef, Ends, Records, Rules};
+pub use records::{Along, End, EndRef, Ends, Records, Rules};

@@ -107,6 +107,13 @@ impl Standings {
         known.standings.retain(|(known, _), _| *known != session);
     }
 
+    /// Forgets what is known of all who work in a tenant that this server has changed.
+    pub fn forget_in(&self, tenant: TenantId) {
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        known.standings.retain(|(_, known), _| *known != Some(tenant));
+    }
+
     /// Forgets what the notes of the last moments name.
     ///
     /// # Errors
@@ -122,11 +129,13 @@ impl Standings {
                 return Ok(());
             }
         }
-        let changes = crm.auth().recent_changes().await?;
+        let auth = crm.auth();
+        let changes = auth.recent_changes().await?;
         let mut known = self.0.lock();
         for change in &changes {
             if !known.heeded.contains(&change.id) {
                 known.forget(change);
+                auth.heed(change);
             }
         }
         known.heeded = changes.into_iter().map(|change| change.id).collect();

@@ -142,12 +142,98 @@ impl Actor {
             needed: Reach::Assigned,
         })
     }
+
+    /// That all of this is held, each permission at its reach or a wider one: nobody gives what
+    /// they lack, nor changes what stands above them. Scopes count.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the first permission that is lacking; a refusal with code
+    /// `ABOVE_ONESELF` where all that is known is held but what may yet come is not.
+    ///
+    /// ```
+    /// # use crm_core::{Random, SystemRandom, SystemClock, Clock};
+    /// # let (tenant, user) = (SystemRandom.uuid(SystemClock.now()).into(), SystemRandom.uuid(SystemClock.now()).into());
+    /// use crm_core::access::{Actor, BuiltIn};
+    ///
+    /// let admin = Actor::new(tenant, user).with_role(BuiltIn::Admin);
+    /// assert!(admin.require_all(&BuiltIn::Admin.grants()).is_ok());
+    /// assert!(admin.require_all(&BuiltIn::Owner.grants()).is_err());
+    /// ```
+    pub fn require_all(&self, grants: &Grants) -> Result<()> {
+        let excepted = self.grants.exceptions().cloned();
+        let excepted = excepted
+            .filter_map(|permission| grants.reach(&permission).map(|reach| (permission, reach)));
+        for (permission, needed) in grants.parts().chain(excepted) {
+            let held = self.reach(&permission);
+            if held < Some(needed) {
+                return Err(Error::Forbidden { permission, held, needed });
+            }
+        }
+        if grants.is_open() && !self.grants.is_open() {
+            let message = "every permission there is or will be is not yours to give or change";
+            return Err(Error::Refused { code: "ABOVE_ONESELF", message: message.to_owned() });
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::access::BuiltIn;
+
+    fn actor(grants: &Grants) -> Actor {
+        let id = uuid::Uuid::nil();
+        Actor::new(id.into(), id.into()).with_grants(grants)
+    }
+
+    #[test]
+    fn only_who_holds_all_of_it_stands_level() {
+        let all = [BuiltIn::Owner, BuiltIn::Admin, BuiltIn::Manager, BuiltIn::User];
+        for (i, upper) in all.iter().enumerate() {
+            for (j, lower) in all.iter().enumerate() {
+                let level = actor(&upper.grants()).require_all(&lower.grants()).is_ok();
+                assert_eq!(level, i <= j, "{upper} over {lower}");
+            }
+        }
+        assert!(actor(&BuiltIn::User.grants()).require_all(&Grants::default()).is_ok());
+    }
+
+    #[test]
+    fn a_narrower_reach_is_not_enough() {
+        let read = Permission::of("customers", "read");
+        let narrow = Grants::default().with(read.clone(), Reach::Team);
+        let wide = Grants::default().with(read, Reach::All);
+        assert!(actor(&wide).require_all(&narrow).is_ok());
+        let refused = actor(&narrow).require_all(&wide).unwrap_err();
+        assert!(matches!(
+            refused,
+            Error::Forbidden { held: Some(Reach::Team), needed: Reach::All, .. }
+        ));
+    }
+
+    #[test]
+    fn what_is_yet_to_come_is_held_by_who_holds_everything_only() {
+        let robots = Permission::of("robots", "build");
+        let without = Grants::everything().without(robots.clone());
+        assert!(actor(&without).require_all(&Grants::everything()).is_err());
+        assert!(actor(&Grants::everything()).require_all(&without).is_ok());
+        let listed: Grants = BuiltIn::Owner
+            .grants()
+            .list()
+            .into_iter()
+            .map(|(permission, reach)| crate::access::Grant::new(permission, reach))
+            .collect();
+        let refused = actor(&listed).require_all(&Grants::everything()).unwrap_err();
+        assert_eq!(refused.code(), "ABOVE_ONESELF");
+        assert!(actor(&without).require_all(&Grants::default().with(robots, Reach::All)).is_err());
+    }
+
+    #[test]
+    fn a_key_gives_no_more_than_its_scopes_allow() {
+        let key = actor(&BuiltIn::Owner.grants()).with_scopes(Scopes::new(["users:manage"]));
+        assert!(key.require_all(&BuiltIn::Readonly.grants()).is_err());
+    }
 
     #[test]
     fn scopes_given_twice_narrow_twice() {

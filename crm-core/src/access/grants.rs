@@ -1,9 +1,82 @@
 //! What an actor holds, and what a token narrows it to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
 
 use super::permission::{Permission, Reach};
-use crate::error::Result;
+use crate::entity::FieldType;
+use crate::error::{Error, Result};
+use crate::store::{Kind, Value};
+
+/// One permission with its reach, as roles and members keep it: `customers:read@team`.
+///
+/// ```
+/// use crm_core::access::{Grant, Grants, Permission, Reach};
+///
+/// let grant: Grant = "customers:read@team".parse()?;
+/// assert_eq!(grant, Grant::new(Permission::of("customers", "read"), Reach::Team));
+/// let grants: Grants = [grant].into_iter().collect();
+/// assert_eq!(grants.reach(&Permission::of("customers", "read")), Some(Reach::Team));
+/// # Ok::<(), crm_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Grant {
+    /// What may be done.
+    pub permission: Permission,
+    /// To which records.
+    pub reach: Reach,
+}
+
+impl Grant {
+    /// This permission at this reach.
+    pub const fn new(permission: Permission, reach: Reach) -> Self {
+        Self { permission, reach }
+    }
+}
+
+impl fmt::Display for Grant {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}@{}", self.permission, self.reach)
+    }
+}
+
+impl FromStr for Grant {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (permission, reach) = text.split_once('@').unwrap_or((text, "all"));
+        Ok(Self { permission: permission.parse()?, reach: reach.parse()? })
+    }
+}
+
+impl FieldType for Grant {
+    const KIND: Kind = Kind::Code;
+    type Plain = Self;
+    fn into_value(self) -> Value {
+        Value::Text(self.to_string())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Text(text) => text.parse().ok(),
+            _ => None,
+        }
+    }
+}
+
+impl FieldType for Vec<Grant> {
+    const KIND: Kind = Kind::Codes;
+    type Plain = Grant;
+    fn into_value(self) -> Value {
+        Value::Codes(self.iter().map(Grant::to_string).collect())
+    }
+    fn from_value(value: Value) -> Option<Self> {
+        match value {
+            Value::Codes(codes) => codes.iter().map(|code| code.parse().ok()).collect(),
+            _ => None,
+        }
+    }
+}
 
 /// Permissions, each with the widest reach at which it was given.
 ///
@@ -92,12 +165,43 @@ impl Grants {
             .collect()
     }
 
+    /// What the other holds, in parts: each permission that it names or that the product knows.
+    pub(super) fn parts(&self) -> impl Iterator<Item = (Permission, Reach)> {
+        self.list().into_iter()
+    }
+
+    /// Whether it holds whatever there is, but for exceptions.
+    pub(super) fn is_open(&self) -> bool {
+        self.everything
+    }
+
+    /// What is not held, or not at all reach, though everything is.
+    pub(super) fn exceptions(&self) -> impl Iterator<Item = &Permission> {
+        self.except.iter()
+    }
+
     fn add(&mut self, permission: Permission, reach: Reach) {
         if reach == Reach::All {
             self.except.remove(&permission);
         }
         let held = self.held.entry(permission).or_insert(reach);
         *held = (*held).max(reach);
+    }
+}
+
+impl FromIterator<Grant> for Grants {
+    fn from_iter<T: IntoIterator<Item = Grant>>(grants: T) -> Self {
+        let mut all = Self::default();
+        all.extend(grants);
+        all
+    }
+}
+
+impl Extend<Grant> for Grants {
+    fn extend<T: IntoIterator<Item = Grant>>(&mut self, grants: T) {
+        for Grant { permission, reach } in grants {
+            self.add(permission, reach);
+        }
     }
 }
 

@@ -13,7 +13,8 @@ mod roles;
 pub(crate) mod scoping;
 
 pub use actor::{Actor, Origin};
-pub use grants::{Grants, Scopes};
+pub use grants::{Grant, Grants, Scopes};
 pub use permission::{Permission, Reach};
+pub(crate) use resources::is_known;
 pub use resources::{Class, RESOURCES, Resource, permissions};
 pub use roles::{BuiltIn, Role};

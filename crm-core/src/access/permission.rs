@@ -85,6 +85,14 @@ impl Reach {
     }
 }
 
+impl crate::Choice for Reach {
+    const ALL: &'static [Self] = &[Self::Assigned, Self::Team, Self::All];
+
+    fn code(self) -> &'static str {
+        Self::code(self)
+    }
+}
+
 impl fmt::Display for Reach {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.code())

@@ -55,3 +55,14 @@ pub fn permissions() -> impl Iterator<Item = (&'static Resource, Permission)> {
     };
     RESOURCES.iter().flat_map(each)
 }
+
+/// Whether there is such a permission: one of the product's, or any action on a record type of the
+/// host's own.
+pub(crate) fn is_known(catalogue: &crate::store::Catalogue, permission: &Permission) -> bool {
+    match RESOURCES.iter().find(|resource| resource.name == permission.resource()) {
+        Some(resource) => resource.actions.contains(&permission.action()),
+        None => catalogue.iter().any(|schema| {
+            schema.resource() == permission.resource() && !crate::crm::is_product(schema)
+        }),
+    }
+}

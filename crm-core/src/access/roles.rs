@@ -65,6 +65,22 @@ pub enum BuiltIn {
 }
 
 impl BuiltIn {
+    /// What the role is for, in a sentence.
+    pub const fn description(self) -> &'static str {
+        match self {
+            Self::Owner => "Everything, the tenant's settings and other owners included",
+            Self::Admin => "Everything but owners and the tenant's deletion",
+            Self::Manager => "Its team's records and people, and dashboards",
+            Self::User => "Records that are assigned to it",
+            Self::SalesRep => {
+                "Reads and changes customers assigned to it; creates and deletes none"
+            }
+            Self::Agent => "Tickets; reads whom they are about",
+            Self::Employee => "Reads customers and what they bought",
+            Self::Readonly => "Reads",
+        }
+    }
+
     /// What the role may do.
     pub fn grants(self) -> Grants {
         match self {

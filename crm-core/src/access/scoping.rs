@@ -3,6 +3,10 @@
 //! Every request of an actor passes through here, so that a list, a count, a sum, an expansion
 //! and a write all mean the same records.
 
+mod notes;
+
+pub(crate) use notes::{batch_with_notes, is_beyond_the_tenant};
+
 use super::actor::Actor;
 use super::permission::{Permission, Reach};
 use crate::Entity;

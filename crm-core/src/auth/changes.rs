@@ -11,7 +11,8 @@ use crate::Entity;
 use crate::entity::Find;
 use crate::error::Result;
 use crate::id::Id;
-use crate::store::{MAX_LIMIT, Page, Record, Value};
+use crate::roles::CustomRole;
+use crate::store::{FieldIndex, MAX_LIMIT, Page, Record, Value, system};
 use crate::tenants::{Tenant, TenantId};
 use crate::users::{Member, User, UserId};
 
@@ -33,7 +34,7 @@ pub struct AccessChange {
     pub updated_at: DateTime<Utc>,
     /// Never.
     pub deleted_at: Option<DateTime<Utc>>,
-    /// The session that ended.
+    /// The session that ended. The note names its tenant too, and concerns nobody else in it.
     pub session: Option<Id<Session>>,
     /// The user who was changed, everywhere or in one tenant.
     pub user: Option<UserId>,
@@ -68,6 +69,18 @@ impl Auth {
     }
 }
 
+impl Auth {
+    /// Forgets what this CRM remembers of what a note names, because another program on the same
+    /// store has changed it: the settings of a tenant, the names of its people.
+    pub fn heed(&self, change: &AccessChange) {
+        match (change.user, change.tenant) {
+            (None, Some(tenant)) => self.0.tenants().forget(tenant),
+            (Some(_), Some(tenant)) => self.0.staff().forget(tenant),
+            _ => {}
+        }
+    }
+}
+
 /// Which session, user and tenant a note names.
 pub(crate) type Concerned = (Option<Id<Session>>, Option<UserId>, Option<TenantId>);
 
@@ -87,20 +100,19 @@ pub(crate) fn noteworthy(
     match schema.name() {
         Session::ENTITY => {
             let ended = Session::ENDED_AT.index();
-            (before.get(ended) != after.get(ended)).then(|| (Some(Id::new(id)), None, None))
+            let tenant = match after.get(Session::TENANT.index()) {
+                Value::Uuid(tenant) => Some(TenantId::new(*tenant)),
+                _ => None,
+            };
+            (before.get(ended) != after.get(ended)).then(|| (Some(Id::new(id)), None, tenant))
         }
         User::ENTITY => {
             // Signing in is no change of what somebody may do.
-            let ignored = [
-                crate::store::system::VERSION,
-                crate::store::system::UPDATED_AT,
-                User::LAST_LOGIN_AT.index(),
-            ];
-            let fields = (0..).zip(before.values().iter().zip(after.values()));
-            let mut changed =
-                fields.filter(|(field, (from, to))| from != to && !ignored.contains(field));
-            changed.next().map(|_| (None, Some(UserId::new(id)), None))
+            let changed = differ(before, after, &[User::LAST_LOGIN_AT.index()]);
+            changed.then(|| (None, Some(UserId::new(id)), None))
         }
+        // Whoever is given a role makes a new version of it, which changes nobody else.
+        CustomRole::ENTITY => differ(before, after, &[]).then_some((None, None, after.tenant())),
         Member::ENTITY => match after.get(Member::USER.index()) {
             Value::Uuid(user) => Some((None, Some(UserId::new(*user)), after.tenant())),
             _ => None,
@@ -108,4 +120,15 @@ pub(crate) fn noteworthy(
         Tenant::ENTITY => Some((None, None, Some(TenantId::new(id)))),
         _ => None,
     }
+}
+
+/// Whether two versions of a record differ in anything but these fields and what every version
+/// differs in.
+fn differ(before: &Record, after: &Record, ignored: &[FieldIndex]) -> bool {
+    let mut fields = (0..).zip(before.values().iter().zip(after.values()));
+    fields.any(|(field, (from, to))| {
+        from != to
+            && ![system::VERSION, system::UPDATED_AT].contains(&field)
+            && !ignored.contains(&field)
+    })
 }

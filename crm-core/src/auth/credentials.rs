@@ -6,6 +6,8 @@ use sha2::{Digest, Sha256};
 
 use crate::error::{Error, Result};
 use crate::id::Random;
+use crate::store::fold;
+use crate::values::{Multiline, clean_text};
 
 /// The fewest characters of a password (NIST SP 800-63B asks for at least 8).
 pub(super) const SHORTEST: usize = 8;
@@ -30,6 +32,22 @@ pub fn check_password(field: &str, password: &str) -> Result<()> {
         return Err(Error::invalid(field, "INVALID_TEXT", "must not contain a NUL character"));
     }
     Ok(())
+}
+
+/// A name to sign in with: none where there is nothing in it. It must not be mistaken for an
+/// address.
+///
+/// # Errors
+/// [`Error::Invalid`] naming `field`.
+pub(crate) fn check_username(field: &str, name: Option<&str>) -> Result<Option<String>> {
+    let name = clean_text(field, name.unwrap_or_default(), 64, Multiline::No)?;
+    // As names are compared: a full-width ＠ looks like one and is one there.
+    let is_bad = |name: &str| fold(name).contains(|c: char| c == '@' || c.is_whitespace());
+    if name.as_deref().is_some_and(is_bad) {
+        let message = "must contain neither @ nor white space";
+        return Err(Error::invalid(field, "INVALID_USERNAME", message));
+    }
+    Ok(name)
 }
 
 /// A secret of 256 bits, as text.

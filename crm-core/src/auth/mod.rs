@@ -13,9 +13,11 @@ mod sign_up;
 
 pub use changes::AccessChange;
 pub use credentials::check_password;
+pub(crate) use credentials::check_username;
 pub use sessions::{RefreshToken, Session};
 pub use sign_in::{Membership, SignIn, SignedIn};
 pub use sign_up::SignUp;
+pub(crate) use sign_up::member;
 
 use crate::crm::Crm;
 

@@ -10,8 +10,8 @@ use crate::entity::{Find, Where};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::records::{ATTEMPTS, Unit};
-use crate::store::{Filter, Path, Value, system};
-use crate::tenants::TenantId;
+use crate::store::{Filter, MAX_LIMIT, Path, Value, system};
+use crate::tenants::{Tenant, TenantId};
 use crate::users::UserId;
 
 /// A time for which a user is signed in on a device.
@@ -142,6 +142,33 @@ impl Auth {
         }
     }
 
+    /// Begins a session of the same user in another tenant. The one before goes on.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the user is no active member of the tenant;
+    /// [`Error::Unauthenticated`] where the session before has ended or is not the user's.
+    pub async fn switch(
+        &self,
+        session: Id<Session>,
+        user: UserId,
+        tenant: TenantId,
+        origin: &Origin,
+    ) -> Result<SignedIn> {
+        let before = self.session(session).await?;
+        let now = self.0.clock().now();
+        if before.user != user || before.ended_at.is_some() || before.expires_at <= now {
+            return Err(Error::Unauthenticated("the session has ended"));
+        }
+        if self.membership(user, tenant).await?.is_none() {
+            return Err(Error::not_found(Tenant::ENTITY, tenant));
+        }
+        let mut unit = Unit::system(&self.0, None, Some(user));
+        let (session, token) =
+            self.begin(&mut unit, user, Some(tenant), before.remembered, origin)?;
+        unit.commit_as_system().await?;
+        self.describe(session, token).await
+    }
+
     /// Ends the session of a refresh token, spent or not. An unknown token is no error: whoever
     /// signs out twice is signed out. Answers the session that was ended, if there was one.
     ///
@@ -188,6 +215,23 @@ impl Auth {
     pub async fn is_live(&self, id: Id<Session>) -> Result<bool> {
         let session = self.session(id).await?;
         Ok(session.ended_at.is_none() && session.expires_at > self.0.clock().now())
+    }
+
+    /// The sessions in which a user works in a tenant, the newest first; of more than
+    /// [`MAX_LIMIT`], the newest.
+    pub(crate) async fn live_sessions(
+        &self,
+        user: UserId,
+        tenant: TenantId,
+    ) -> Result<Vec<Session>> {
+        let live = Session::USER
+            .eq(user)
+            .and(Session::TENANT.eq(tenant))
+            .and(Session::ENDED_AT.absent())
+            .and(Session::EXPIRES_AT.gt(self.0.clock().now()));
+        let query = Find::from(live).page(1, MAX_LIMIT).into_query()?;
+        let found = self.0.system_query(query).await?.items.into_iter();
+        found.map(|record| Session::from_values(record.into_values())).collect()
     }
 
     async fn session(&self, id: Id<Session>) -> Result<Session> {

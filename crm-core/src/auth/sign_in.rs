@@ -5,15 +5,16 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Auth, Session};
-use crate::access::{Actor, BuiltIn, Grants, Origin};
+use crate::Entity;
+use crate::access::{Actor, Grants, Origin};
 use crate::entity::{Find, Where};
 use crate::error::{Error, Result};
 use crate::records::Unit;
+use crate::roles::known;
 use crate::store::{Filter, MAX_LIMIT, Path, Record, Value, system};
 use crate::tenants::{Tenant, TenantId, TenantStatus};
 use crate::users::{Member, User, UserId, UserStatus};
 use crate::values::Email;
-use crate::{Choice, Entity};
 
 /// Who signs in.
 #[derive(Clone, Default)]
@@ -166,7 +167,9 @@ impl Auth {
             Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        let grants = Arc::new(grants(&member));
+        let codes = member.roles.iter().map(String::as_str);
+        let roles = known(&self.0, tenant.id, codes).await?;
+        let grants = Arc::new(roles.together(&member.roles, &member.grants));
         Ok(Some(Membership { tenant, member, grants }))
     }
 
@@ -200,9 +203,14 @@ impl Auth {
             return self.only::<User>(User::USERNAME.eq(login)).await;
         }
         match Email::parse("login", login) {
-            Ok(email) => self.only::<User>(User::EMAIL_LOWER.eq(email.key())).await,
+            Ok(email) => self.by_email(&email).await,
             Err(_) => Ok(None),
         }
+    }
+
+    /// The user of an address.
+    pub(crate) async fn by_email(&self, email: &Email) -> Result<Option<User>> {
+        self.only::<User>(User::EMAIL_LOWER.eq(email.key())).await
     }
 
     /// The active tenants of which a user is an active member, the one joined first at the front;
@@ -231,13 +239,4 @@ impl Auth {
 
 fn active_member(user: UserId) -> Where<Member> {
     Member::USER.eq(user).and(Member::STATUS.eq(UserStatus::Active))
-}
-
-/// The union of what a member's roles may do. Roles that are not known give nothing.
-fn grants(member: &Member) -> Grants {
-    let roles = member.roles.iter().filter_map(|code| BuiltIn::from_code(code));
-    roles.fold(Grants::default(), |mut grants, role| {
-        grants.merge(&role.grants());
-        grants
-    })
 }

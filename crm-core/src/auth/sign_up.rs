@@ -2,17 +2,18 @@
 
 use std::fmt;
 
-use super::credentials::check_password;
+use super::credentials::{check_password, check_username};
 use super::{Auth, SignedIn};
-use crate::Choice;
-use crate::access::{BuiltIn, Origin};
-use crate::entity::Draft;
+use crate::access::{Actor, BuiltIn, Origin};
+use crate::audit::Action;
+use crate::entity::{Draft, SystemFields};
 use crate::error::{Error, Faults, Result};
-use crate::records::Unit;
-use crate::store::fold;
+use crate::records::{ATTEMPTS, Unit};
+use crate::store::Deleted;
 use crate::tenants::{Tenant, TenantDraft, TenantId};
 use crate::users::{Member, User, UserDraft, UserId, UserStatus};
 use crate::values::{Email, Multiline, clean_text, required_text};
+use crate::{Choice, Entity, Find};
 
 /// Who signs up.
 #[derive(Clone, Default)]
@@ -93,12 +94,32 @@ impl Auth {
         roles: &[BuiltIn],
     ) -> Result<Member> {
         let user = self.user(user).await?;
-        let mut unit = Unit::system(&self.0, Some(tenant), None);
         let roles: Vec<String> = roles.iter().map(|role| role.code().to_owned()).collect();
-        let member = member(&unit, &user, &roles);
-        unit.insert(member.clone())?;
-        unit.commit_as_system().await?;
-        Ok(member)
+        for _ in 0..ATTEMPTS {
+            let mut unit = Unit::system(&self.0, Some(tenant), None);
+            // Who left and comes back is the same member.
+            let within = self.0.tenant(Actor::new(tenant, user.id));
+            let find = Find::from(Member::ID.eq(user.id.cast::<Member>()))
+                .deleted(Deleted::Only)
+                .page(1, 1);
+            let left = within.query_for_rules(find.into_query()?).await?.items.into_iter().next();
+            let mut member = member(&unit, &user, &roles);
+            match left {
+                Some(left) => {
+                    let left = Member::from_values(left.into_values())?;
+                    let system = SystemFields { deleted_at: None, ..unit.next(&left) };
+                    member.set_system(system);
+                    unit.update(left, member.clone(), Action::Restored)?;
+                }
+                None => unit.insert(member.clone())?,
+            }
+            match unit.commit_as_system().await {
+                Ok(_) => return Ok(member),
+                Err(Error::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::busy(Member::ENTITY, user.id))
     }
 
     fn checked(&self, request: &SignUp) -> Result<(UserDraft, Option<TenantDraft>)> {
@@ -107,14 +128,8 @@ impl Auth {
         faults.absorb(check_password("password", &request.password))?;
         let name = request.name.as_deref().unwrap_or_default();
         let name = faults.absorb(clean_text("name", name, 200, Multiline::No))?.flatten();
-        let username = request.username.as_deref().unwrap_or_default();
-        let username =
-            faults.absorb(clean_text("username", username, 64, Multiline::No))?.flatten();
-        // As names are compared: a full-width ＠ looks like one and is one there.
-        let is_bad = |name: &str| fold(name).contains(|c: char| c == '@' || c.is_whitespace());
-        if username.as_deref().is_some_and(is_bad) {
-            faults.add("username", "INVALID_USERNAME", "must contain neither @ nor white space");
-        }
+        let username = check_username("username", request.username.as_deref());
+        let username = faults.absorb(username)?.flatten();
         let tenant = match &request.tenant_name {
             Some(name) => {
                 let name = required_text("tenantName", name, 200, Multiline::No);
@@ -131,10 +146,11 @@ impl Auth {
     }
 }
 
-fn member(unit: &Unit, user: &User, roles: &[String]) -> Member {
+/// A user as a member with these roles.
+pub(crate) fn member(unit: &Unit, user: &User, roles: &[String]) -> Member {
     let system = unit.fresh::<Member>();
     Member {
-        id: system.id,
+        id: user.id.cast(),
         version: system.version,
         created_at: system.created_at,
         updated_at: system.updated_at,
@@ -143,7 +159,9 @@ fn member(unit: &Unit, user: &User, roles: &[String]) -> Member {
         name: user.name.clone(),
         email: user.email.clone(),
         roles: roles.to_vec(),
+        grants: Vec::new(),
         title: None,
+        phone: None,
         status: UserStatus::Active,
     }
 }

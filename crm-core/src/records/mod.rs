@@ -3,6 +3,7 @@
 //! Every area's service stands on [`Records`]; it alone asks for permissions, so that none can
 //! be forgotten. Rules of a type live in its [`Rules`]; nothing here knows a particular type.
 
+mod along;
 pub(crate) mod ends;
 mod unit;
 
@@ -10,6 +11,7 @@ use std::marker::PhantomData;
 
 use async_trait::async_trait;
 
+pub use along::Along;
 pub use ends::{End, EndRef, Ends};
 pub(crate) use unit::Unit;
 
@@ -65,6 +67,26 @@ pub trait Rules: Entity {
     /// faults at once. `before` is the entity as stored, none where it is being created.
     async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()>;
 
+    /// The action that permissions name for one of `read`, `create`, `update` and `delete`: itself
+    /// unless a type says otherwise.
+    fn action(action: &'static str) -> &'static str {
+        action
+    }
+
+    /// Refuses what must not happen to the record as it stands among others, whatever its own
+    /// values, and says what the commit rests on or must do besides. Called for every write,
+    /// after [`Rules::check`] and the permission; `before` is none where the record is created.
+    async fn accompany(
+        action: Action,
+        before: Option<&Self>,
+        after: &Self,
+        within: &TenantCrm,
+        along: &mut Along<'_>,
+    ) -> Result<()> {
+        let _ = (action, before, after, within, along);
+        Ok(())
+    }
+
     /// Forgets what is remembered of records of this type, now that one was written, or may have
     /// been. Nothing is remembered unless a type says so.
     fn forget(within: &TenantCrm) {
@@ -91,7 +113,7 @@ impl<E: Rules> Records<E> {
 
     /// The permission for an action on these records.
     pub fn permission(action: &'static str) -> Permission {
-        Permission::of(E::RESOURCE, action)
+        Permission::of(E::RESOURCE, E::action(action))
     }
 
     /// The part of the records that is asked for. Needs `read`; deleted ones need `delete` too.
@@ -183,26 +205,31 @@ impl<E: Rules> Records<E> {
     /// [`Error::Forbidden`]; [`Error::Invalid`] with every fault; [`Error::Conflict`] where a
     /// unique key is taken, or with code `BUSY` where what it refers to keeps being changed.
     pub async fn create(&self, draft: E::Draft) -> Result<E> {
-        let permission = Self::permission("create");
-        let reach = self.within.actor().require(&permission)?;
         let mut attempt = 1;
         loop {
-            let mut unit = Unit::within(&self.within);
-            let mut entity = draft.clone().into_entity(unit.fresh());
-            let held = self.check(None, &mut entity).await?;
-            self.require_reach(&permission, reach, &entity).await?;
-            unit.insert(entity.clone())?;
-            unit.hold(held);
-            match self.commit(unit).await {
-                Ok(()) => return as_stored(entity),
-                // What it refers to was changed meanwhile, and may be gone or out of reach.
-                Err(Error::Stale { kind, id, .. }) if attempt == ATTEMPTS => {
-                    return Err(Error::busy(&kind, id));
-                }
-                Err(Error::Stale { .. }) => attempt += 1,
-                Err(error) => return Err(error),
+            let unit = Unit::within(&self.within);
+            let entity = draft.clone().into_entity(unit.fresh());
+            match self.admit(unit, entity).await {
+                Err(Error::Stale { .. }) if attempt < ATTEMPTS => attempt += 1,
+                Err(Error::Stale { kind, id, .. }) => return Err(Error::busy(&kind, id)),
+                done => return done,
             }
         }
+    }
+
+    /// Adds a new record to a unit and commits it, once: whoever calls may try again where it is
+    /// stale.
+    pub(crate) async fn admit(&self, mut unit: Unit, mut entity: E) -> Result<E> {
+        let permission = Self::permission("create");
+        let reach = self.within.actor().require(&permission)?;
+        let held = self.check(None, &mut entity).await?;
+        self.require_reach(&permission, reach, &entity).await?;
+        let mut along = Along::new(&mut unit);
+        E::accompany(Action::Created, None, &entity, &self.within, &mut along).await?;
+        unit.insert(entity.clone())?;
+        unit.hold(held);
+        self.commit(unit).await?;
+        as_stored(entity)
     }
 
     /// Puts a draft in place of a record's values. Needs `update`, at a reach that contains the
@@ -289,33 +316,14 @@ impl<E: Rules> Records<E> {
             let reach = self.within.actor().require(permission)?;
             self.require_reach(permission, reach, &before).await?;
             if let Some(expected) = expected.filter(|expected| *expected != before.version()) {
-                let kind = E::ENTITY.to_owned();
-                return Err(Error::Stale { kind, id: id.to_string(), expected });
+                let (kind, id) = (E::ENTITY.to_owned(), id.to_string());
+                return Err(Error::Stale { kind, id, expected });
             }
             let mut after = before.clone();
             change(&mut after);
-            // What is only deleted stays as it is, whatever the rules have become.
-            let held = match action {
-                Action::Deleted => Vec::new(),
-                _ => self.check(Some(&before), &mut after).await?,
-            };
-            if action == Action::Updated && after == before {
-                return Ok(before);
-            }
-            let mut unit = Unit::within(&self.within);
-            let mut system = unit.next(&before);
-            match action {
-                Action::Deleted => system.deleted_at = Some(unit.now()),
-                Action::Restored => system.deleted_at = None,
-                _ => {}
-            }
-            after.set_system(system);
-            self.require_reach(permission, reach, &after).await?;
-            unit.update(before, after.clone(), action)?;
-            unit.hold(held);
-            match self.commit(unit).await {
-                Ok(()) => return as_stored(after),
-                // A version is expected of this record only, not of what it refers to.
+            match self.put(permission, reach, action, before, after).await {
+                // Somebody was faster: with this record, if no version of it was expected, or
+                // with another one that the change rests on.
                 Err(Error::Stale { kind, id: stale, .. })
                     if expected.is_none() || kind != E::ENTITY || stale != id.to_string() =>
                 {
@@ -324,9 +332,44 @@ impl<E: Rules> Records<E> {
                     }
                     attempt += 1;
                 }
-                Err(error) => return Err(error),
+                done => return done,
             }
         }
+    }
+
+    /// Writes a record in place of itself, once: whoever calls may try again where it is stale.
+    /// That the reach of the permission contains it as it was has been seen to.
+    pub(crate) async fn put(
+        &self,
+        permission: &Permission,
+        reach: Reach,
+        action: Action,
+        before: E,
+        mut after: E,
+    ) -> Result<E> {
+        // What is only deleted stays as it is, whatever the rules have become.
+        let held = match action {
+            Action::Deleted => Vec::new(),
+            _ => self.check(Some(&before), &mut after).await?,
+        };
+        if action == Action::Updated && after == before {
+            return Ok(before);
+        }
+        let mut unit = Unit::within(&self.within);
+        let mut system = unit.next(&before);
+        match action {
+            Action::Deleted => system.deleted_at = Some(unit.now()),
+            Action::Restored => system.deleted_at = None,
+            _ => {}
+        }
+        after.set_system(system);
+        self.require_reach(permission, reach, &after).await?;
+        let mut along = Along::new(&mut unit);
+        E::accompany(action, Some(&before), &after, &self.within, &mut along).await?;
+        unit.update(before, after.clone(), action)?;
+        unit.hold(held);
+        self.commit(unit).await?;
+        as_stored(after)
     }
 
     /// Cleans an entity and refuses what cannot be, all faults at once; gives what has to stay as

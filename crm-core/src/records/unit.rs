@@ -118,6 +118,25 @@ impl Unit {
         self.put(E::schema(), before, after)
     }
 
+    /// Puts a record of whatever type in place of itself.
+    pub(crate) fn update_record(
+        &mut self,
+        schema: &Arc<Schema>,
+        before: Record,
+        after: Record,
+    ) -> Result<()> {
+        self.tell(schema, Action::Updated, Some(&before), Some(&after))?;
+        self.put(schema, before, after)
+    }
+
+    /// Lets the change come to nothing unless an entity is still at the version at which it was
+    /// read.
+    pub(crate) fn check<E: Entity>(&mut self, read: E) -> Result<()> {
+        let before = read.into_record(self.tenant_of(E::schema())?)?;
+        self.operations.push(Operation::Check { schema: Arc::clone(E::schema()), before });
+        Ok(())
+    }
+
     /// Adds a new entity of which no log tells: sessions and their tokens.
     pub(crate) fn insert_silently<E: Entity>(&mut self, entity: E) -> Result<()> {
         let record = entity.into_record(self.tenant_of(E::schema())?)?;

@@ -1,20 +1,24 @@
 //! Tenants: the unit of isolation, and the work of the installation across them.
 
+mod of_user;
 mod purge;
+mod settings;
 mod system;
 
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
+pub use of_user::TenantsOf;
 pub use purge::Purged;
+pub use settings::TenantSettings;
 pub use system::System;
 
 use crate::crm::Crm;
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::store::{Deleted, Filter, Path, Query, Value, Window, system as fields};
-use crate::values::{Currency, Locale, Multiline, TimeZone, required_text};
+use crate::values::{Currency, Domain, Locale, Multiline, TimeZone, required_text};
 use crate::{Choice, Entity};
 
 /// The identifier of a tenant.
@@ -78,6 +82,16 @@ impl Tenant {
         let name = required_text("name", &self.name, 200, Multiline::No);
         if let Some(name) = faults.absorb(name)? {
             self.name = name;
+        }
+        for text in [&mut self.domain, &mut self.time_zone, &mut self.locale, &mut self.currency] {
+            if text.as_deref().is_some_and(|text| text.trim().is_empty()) {
+                *text = None;
+            }
+        }
+        if let Some(domain) = &self.domain
+            && let Some(domain) = faults.absorb(Domain::parse("domain", domain))?
+        {
+            self.domain = Some(domain.as_str().to_owned());
         }
         if let Some(zone) = &self.time_zone
             && let Some(zone) = faults.absorb(TimeZone::parse("timeZone", zone))?

@@ -2,13 +2,14 @@
 
 use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
 use crate::Entity;
-use crate::access::BuiltIn;
+use crate::access::{BuiltIn, Grants};
 use crate::audit::Action;
 use crate::auth::Session;
 use crate::crm::Crm;
 use crate::entity::{Draft, Find, SystemFields};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
+use crate::roles::known;
 use crate::store::{Query, Window};
 use crate::users::{Member, UserId};
 
@@ -97,6 +98,22 @@ impl System {
                 Err(error) => return Err(error),
             }
         }
+    }
+
+    /// What roles may do together in a tenant, by their codes: for a host that keeps its users
+    /// itself and makes their [`Actor`](crate::access::Actor). A code that no role has gives
+    /// nothing.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn grants<'a>(
+        &self,
+        tenant: TenantId,
+        roles: impl IntoIterator<Item = &'a str>,
+    ) -> Result<Grants> {
+        let codes: Vec<String> = roles.into_iter().map(str::to_owned).collect();
+        let roles = known(&self.0, tenant, codes.iter().map(String::as_str)).await?;
+        Ok(roles.together(&codes, &[]))
     }
 
     /// Makes a user a member of a tenant, with these roles. The user must exist.

@@ -67,7 +67,6 @@ async fn members(
     find: Find<Member>,
     most_parts: Option<usize>,
 ) -> Result<Option<HashMap<UserId, Member>>> {
-    // Who left and came back has several members: the live one counts, else the last.
     let mut found: HashMap<UserId, Member> = HashMap::new();
     let mut after = None;
     let mut parts = 0;
@@ -80,10 +79,7 @@ async fn members(
         let Page { items, next, .. } = within.query_for_rules(query).await?;
         for record in items {
             let member = Member::from_values(record.into_values())?;
-            match found.get(&member.user) {
-                Some(_) if member.deleted_at.is_some() => {}
-                _ => drop(found.insert(member.user, member)),
-            }
+            found.insert(member.user, member);
         }
         parts += 1;
         after = next;

@@ -1,18 +1,27 @@
 //! Users, who sign in, and members, who they are in one tenant.
 
 mod colleagues;
+mod effective;
+mod hand_over;
+mod members;
+mod rules;
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub(crate) use colleagues::Staff;
+pub use colleagues::colleagues;
+pub use effective::{HeldPermission, Permissions, Source};
+pub use hand_over::HandedOver;
+pub use members::{Members, NewMember};
+
+use crate::access::Grant;
 use crate::error::{FieldError, Result};
 use crate::id::Id;
 use crate::store::{Filter, MAX_LIMIT, Path, Query, Value, Window};
+use crate::values::Phone;
 use crate::{Choice, Entity, TenantCrm};
-
-pub(crate) use colleagues::Staff;
-pub use colleagues::colleagues;
 
 /// The identifier of a user.
 pub type UserId = Id<User>;
@@ -86,7 +95,8 @@ impl fmt::Debug for User {
     }
 }
 
-/// A user in one tenant.
+/// A user in one tenant. Its identifier is the user's: `/users/{id}`, the owners of records and
+/// the log all name the same one, and who leaves and comes back is the same member.
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(name = "members", resource = "users", tenant, owners(assigned(user)), no_default_draft)]
 #[entity(unique(name = "members_user", fields(user)))]
@@ -104,20 +114,26 @@ pub struct Member {
     /// Who they are.
     #[entity(filter, references = "users", known_by)]
     pub user: UserId,
-    /// What they are called, as in the user.
+    /// What they are called in the tenant.
     #[entity(filter, sort, search, title)]
     pub name: String,
     /// Their e-mail address, as in the user.
-    #[entity(filter, sort, search)]
+    #[entity(computed, filter, sort, search)]
     pub email: String,
     /// The codes of their roles.
     #[entity(filter)]
     pub roles: Vec<String>,
+    /// What they may do besides.
+    #[entity(computed, filter)]
+    pub grants: Vec<Grant>,
     /// Their title.
     #[entity(filter, sort, search)]
     pub title: Option<String>,
+    /// Their phone number at work: E.164 where it is one, else as typed.
+    #[entity(filter, search, reads = Phone)]
+    pub phone: Option<String>,
     /// Whether they may work in this tenant.
-    #[entity(filter, sort)]
+    #[entity(computed, filter, sort)]
     pub status: UserStatus,
 }
 

@@ -28,9 +28,9 @@ impl PasswordHasher for Plain {
     }
 }
 
-struct Set {
-    crm: Crm,
-    clock: Arc<ManualClock>,
+pub(crate) struct Set {
+    pub(crate) crm: Crm,
+    pub(crate) clock: Arc<ManualClock>,
     _database: Option<TestDatabase>,
 }
 
@@ -40,7 +40,7 @@ async fn set(builder: CrmBuilder, database: Option<TestDatabase>) -> Set {
     Set { crm: builder.build().await.unwrap(), clock, _database: database }
 }
 
-async fn on_both(test: impl AsyncFn(Set)) {
+pub(crate) async fn on_both(test: impl AsyncFn(Set)) {
     test(set(Crm::builder(MemoryStore::new()), None).await).await;
     let database = TestDatabase::migrated().await.unwrap();
     let store = crate::support::store_on(&database).await;

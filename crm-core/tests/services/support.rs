@@ -1,10 +1,15 @@
 //! Runs a test on both stores.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
+use async_trait::async_trait;
 use chrono::{DateTime, Utc};
-use crm_core::store::Store;
-use crm_core::{Crm, CrmBuilder, ManualClock, SeededRandom};
+use crm_core::audit::AuditEntry;
+use crm_core::events::Event;
+use crm_core::store::{
+    Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Scoped, Store,
+};
+use crm_core::{Crm, CrmBuilder, Entity, ManualClock, Result, SeededRandom};
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
 use crm_store_postgres::{PostgresOptions, PostgresStore};
@@ -44,6 +49,49 @@ pub(crate) async fn store_on(database: &TestDatabase) -> PostgresStore {
     let mut options = PostgresOptions::new(database.app_url());
     options.max_connections = 4;
     PostgresStore::connect(&options).await.unwrap()
+}
+
+/// A store in memory, and what was written to its tenants' logs: each entry with the kind of its
+/// event.
+#[derive(Debug, Default)]
+pub(crate) struct Watched {
+    store: MemoryStore,
+    pub(crate) log: Arc<Mutex<Vec<(AuditEntry, String)>>>,
+    /// How many operations each commit had.
+    pub(crate) sizes: Arc<Mutex<Vec<usize>>>,
+}
+
+#[async_trait]
+impl Store for Watched {
+    async fn prepare(&self, catalogue: &Catalogue) -> Result<()> {
+        self.store.prepare(catalogue).await
+    }
+
+    async fn query(&self, query: &Scoped<Query>) -> Result<Page<Record>> {
+        self.store.query(query).await
+    }
+
+    async fn aggregate(&self, aggregate: &Scoped<Aggregate>) -> Result<Vec<Group>> {
+        self.store.aggregate(aggregate).await
+    }
+
+    async fn commit(&self, batch: &Scoped<Batch>) -> Result<Commit> {
+        let done = self.store.commit(batch).await?;
+        let of = |name: &'static str| {
+            let written = batch.request().operations().iter().filter_map(|o| o.after());
+            let these = written.filter(move |(schema, _)| schema.name() == name);
+            these.map(|(_, record)| record.clone().into_values())
+        };
+        let events: Vec<Event> =
+            of(Event::ENTITY).map(|v| Event::from_values(v).unwrap()).collect();
+        for values in of(AuditEntry::ENTITY) {
+            let entry = AuditEntry::from_values(values).unwrap();
+            let event = events.iter().find(|event| event.id.uuid() == entry.id.uuid()).unwrap();
+            self.log.lock().unwrap().push((entry, event.kind.clone()));
+        }
+        self.sizes.lock().unwrap().push(batch.request().operations().len());
+        Ok(done)
+    }
 }
 
 /// Makes two tests of each function: one in memory, one on PostgreSQL.

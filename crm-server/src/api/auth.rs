@@ -71,6 +71,15 @@ pub struct RefreshInput {
     pub refresh_token: String,
 }
 
+/// The tenant to work in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct SwitchInput {
+    /// A tenant that the user is a member of.
+    pub tenant_id: Option<Uuid>,
+}
+
 /// The session to end, where the request carries no access token of it.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -91,6 +100,8 @@ pub struct SessionView {
     pub token_type: String,
     /// For how many seconds the access token holds.
     pub expires_in: i64,
+    /// When the access token stops holding.
+    pub expiration: DateTime<Utc>,
     /// The token that prolongs the session, once.
     pub refresh_token: String,
     /// When the session ends unless it is prolonged.
@@ -308,6 +319,23 @@ impl AuthApi {
         Ok(Reply::new(session(&app, signed_in)?))
     }
 
+    /// Work in another tenant
+    ///
+    /// Tokens of a new session there; the session before goes on.
+    #[oai(path = "/switch-tenant", method = "post")]
+    async fn switch_tenant(
+        &self,
+        caller: SignedIn,
+        input: Body<SwitchInput>,
+        request: &Request,
+    ) -> Result<Reply<SessionView>, ApiError> {
+        let tenant = input.0.tenant_id.ok_or_else(|| ApiError::required("tenantId"))?;
+        let (tenant, auth) = (TenantId::new(tenant), caller.app().crm().auth());
+        let origin = origin(request);
+        let signed_in = auth.switch(caller.session, caller.user.id, tenant, &origin).await?;
+        Ok(Reply::new(session(caller.app(), signed_in)?))
+    }
+
     /// Sign out
     ///
     /// Ends the session of the access token, or of the refresh token in the body: its access
@@ -381,6 +409,7 @@ fn session(app: &App, signed_in: auth::SignedIn) -> Result<SessionView, ApiError
         token: signed.token,
         token_type: "Bearer".to_owned(),
         expires_in: signed.expires_in,
+        expiration: signed.expires_at,
         refresh_token,
         refresh_expires_at: session.expires_at,
         user: user.into(),

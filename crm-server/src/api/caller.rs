@@ -56,8 +56,12 @@ impl Caller {
             let fault = Fault::new("NO_TENANT", "you work in no tenant: choose or create one");
             return Err(ApiError::new(StatusCode::FORBIDDEN, fault));
         };
+        Ok(Self::new(app, membership, request))
+    }
+
+    fn new(app: Arc<App>, membership: Arc<Membership>, request: &Request) -> Self {
         let crm = app.crm().tenant(membership.actor().with_origin(origin(request)));
-        Ok(Self { app, crm, membership })
+        Self { app, crm, membership }
     }
 
     /// The tenant's CRM, as far as the caller's permissions reach.
@@ -70,6 +74,12 @@ impl Caller {
         &self.membership
     }
 
+    /// Forgets on this server who may do what in the tenant, now that the caller has changed it:
+    /// the next request need not wait for the note of it.
+    pub fn forget_who_may_what(&self) {
+        self.app.standings().forget_in(self.membership.tenant.id);
+    }
+
     /// What one request may ask for.
     pub fn limits(&self) -> &Limits {
         &self.app.config().limits
@@ -80,6 +90,21 @@ impl SignedIn {
     /// The server.
     pub fn app(&self) -> &Arc<App> {
         &self.app
+    }
+
+    /// The same user at work in the tenant that a path names.
+    ///
+    /// # Errors
+    /// 404 where the user is no member of it.
+    pub async fn at(&self, request: &Request, tenant: TenantId) -> Result<Caller, ApiError> {
+        let app = Arc::clone(&self.app);
+        let standing =
+            app.standings().of(app.crm(), self.session, self.user.id, Some(tenant)).await?;
+        let standing =
+            standing.ok_or_else(|| ApiError::unauthenticated("the session has ended"))?;
+        let membership =
+            standing.membership.ok_or_else(|| not_a_member(&Choice::Path(tenant.to_string())))?;
+        Ok(Caller::new(app, membership, request))
     }
 
     /// Whoever a request's token stands for.

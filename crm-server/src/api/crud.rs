@@ -25,6 +25,7 @@ use super::envelope::{Created, Listed, Meta, Reply};
 use super::error::ApiError;
 use super::etag;
 use super::known::Known;
+use crate::config::Limits;
 use crate::openapi::BASE;
 
 /// How often a merge is tried again when somebody else was faster.
@@ -59,6 +60,11 @@ pub trait Resource: Send + Sync + 'static {
     /// # Errors
     /// Where a value has a form that the library has no type for.
     fn draft(input: Self::Input) -> Result<<Self::Entity as Entity>::Draft>;
+
+    /// Called when one was written, or brought back.
+    fn written(caller: &Caller) {
+        let _ = caller;
+    }
 
     /// Embeds what was asked for, with one query for each kind, however many records there are.
     fn expand(
@@ -158,6 +164,7 @@ impl<R: Resource> Crud<R> {
         input: Body<R::Input>,
     ) -> Result<Created<R::View>, ApiError> {
         let entity = R::service(caller.crm()).create(R::draft(input.0)?).await?;
+        R::written(&caller);
         let (id, version) = (entity.id(), entity.version());
         let view = view::<R>(&caller, entity).await?;
         Ok(Created::new(view, format!("{BASE}{}/{id}", R::PATH)).version(version))
@@ -184,6 +191,7 @@ impl<R: Resource> Crud<R> {
         let expected = etag::expected(request, R::expected(&input.0))?;
         let draft = R::draft(input.0)?;
         let entity = R::service(caller.crm()).replace(Id::new(id.0), expected, draft).await?;
+        R::written(&caller);
         reply::<R>(&caller, entity).await
     }
 
@@ -200,6 +208,7 @@ impl<R: Resource> Crud<R> {
     ) -> Result<Reply<R::View>, ApiError> {
         let expected = etag::expected(request, patch.version()?)?;
         let entity = merge::<R>(&caller, Id::new(id.0), expected, patch).await?;
+        R::written(&caller);
         reply::<R>(&caller, entity).await
     }
 
@@ -215,6 +224,7 @@ impl<R: Resource> Crud<R> {
     ) -> Result<Reply<R::View>, ApiError> {
         let expected = etag::expected(request, None)?;
         let entity = R::service(caller.crm()).delete(Id::new(id.0), expected).await?;
+        R::written(&caller);
         reply::<R>(&caller, entity).await
     }
 
@@ -228,6 +238,7 @@ impl<R: Resource> Crud<R> {
     ) -> Result<Reply<R::View>, ApiError> {
         let expected = etag::expected(request, None)?;
         let entity = R::service(caller.crm()).restore(Id::new(id.0), expected).await?;
+        R::written(&caller);
         reply::<R>(&caller, entity).await
     }
 }
@@ -284,17 +295,26 @@ pub async fn asked<R: Resource>(
     let schema = R::Entity::schema();
     let known = Known::about(caller.crm(), schema, parameters).await?;
     let asked = parse_list(schema, &known, parameters, reserved)?;
-    let most = caller.limits().filter_terms;
+    within_limits(caller.limits(), &asked)?;
+    Ok(asked)
+}
+
+/// That a list asks for no more at once than the server gives.
+///
+/// # Errors
+/// 400 naming the parameter.
+pub fn within_limits(limits: &Limits, asked: &ListRequest) -> Result<(), ApiError> {
+    let most = limits.filter_terms;
     if asked.filter.terms() > most {
         let message = format!("expected at most {most} conditions: limits.filter_terms");
         return Err(ApiError::unreadable("filter", "FILTER_TOO_COMPLEX", message));
     }
-    let most = caller.limits().page;
+    let most = limits.page;
     if asked.window.limit() > most {
         let message = format!("expected at most {most}: limits.page");
         return Err(ApiError::unreadable("limit", "OUT_OF_RANGE", message));
     }
-    Ok(asked)
+    Ok(())
 }
 
 /// The list of what the parameters ask for, after `adjust` had a look.
@@ -380,7 +400,10 @@ pub async fn reply<R: Resource>(
 
 /// Applies a merge patch to a record as it is now. Without a version expected, it is tried again
 /// where somebody else was faster.
-async fn merge<R: Resource>(
+///
+/// # Errors
+/// 400 where the result cannot be read; as the services'.
+pub async fn merge<R: Resource>(
     caller: &Caller,
     id: Id<R::Entity>,
     expected: Option<i64>,

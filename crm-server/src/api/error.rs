@@ -94,6 +94,11 @@ impl ApiError {
         Self::new(StatusCode::BAD_REQUEST, Fault::at(field, code, message))
     }
 
+    /// A field that has to be there and is not.
+    pub fn required(field: impl Into<String>) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, Fault::at(field, "REQUIRED", "is required"))
+    }
+
     /// No credentials, or none that hold.
     pub fn unauthenticated(message: &'static str) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Fault::new("UNAUTHENTICATED", message))

@@ -20,6 +20,8 @@ pub mod custom_fields;
 pub mod customers;
 pub mod system;
 pub mod tags;
+pub mod tenants;
+pub mod users;
 
 use crm_core::language::ParameterDescription;
 use poem_openapi::OpenApi;
@@ -51,6 +53,7 @@ resources! {
     customers::CustomerResource,
     tags::TagResource,
     custom_fields::CustomFieldResource,
+    users::RoleResource,
 }
 
 /// All areas.
@@ -58,6 +61,10 @@ pub fn all() -> impl OpenApi + 'static {
     beside!(
         system::SystemApi,
         auth::AuthApi,
+        tenants::TenantsApi,
+        users::UsersApi,
+        users::PermissionsApi,
+        users::RolePermissionsApi,
         customers::CustomersApi,
         custom_fields::CustomFieldsApi,
         controllers(),
@@ -68,5 +75,7 @@ pub fn all() -> impl OpenApi + 'static {
 pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
     let mut lists = controlled();
     lists.extend(customers::lists());
+    lists.extend(tenants::lists());
+    lists.push(described::<users::MemberResource>());
     lists
 }

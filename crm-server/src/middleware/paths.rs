@@ -29,10 +29,19 @@ const PATHS: &[(&str, &str)] = &[
     ("users/me", "auth/profile"),
     ("customers/my_clients", "customers/mine"),
     ("customers/statistics", "customers/stats"),
+    ("user-roles/my_roles", "auth/roles"),
 ];
 
-/// What follows a tenant in a path and is the tenant's own; anything else is a resource in it.
+/// What follows a record's identifier, after the words.
+const ACTIONS: &[(&str, &str, &str)] =
+    &[("users/roles/", "assign_permission", "permissions"), ("tenants/", "add_member", "members")];
+
+/// What follows a tenant in a path and is the tenant's own, done by somebody at work in it.
+/// Anything else is a resource in it.
 const OF_A_TENANT: &[&str] = &["members"];
+
+/// What follows a tenant in which nobody is at work.
+const OF_A_DELETED_TENANT: &[&str] = &["restore"];
 
 const BASE: &str = "/api/v1/";
 
@@ -71,10 +80,12 @@ pub fn rewrite(path: &str) -> Option<Rewritten> {
     let (mut tenant, mut ours) = (None, in_our_words(inside));
     if let Some(rest) = ours.strip_prefix("tenants/")
         && let Some((id, resource)) = rest.split_once('/')
-        && !OF_A_TENANT.contains(&resource.split('/').next().unwrap_or_default())
+        && !OF_A_DELETED_TENANT.contains(&resource)
     {
         tenant = Some(id.to_owned());
-        ours = in_our_words(resource);
+        if !OF_A_TENANT.contains(&resource) {
+            ours = in_our_words(resource);
+        }
     }
     let ours = format!("{BASE}{ours}");
     (ours != path || tenant.is_some()).then_some(Rewritten { path: ours, tenant })
@@ -85,10 +96,17 @@ fn in_our_words(path: &str) -> String {
         path.split_once('/').map_or((path, None), |(first, rest)| (first, Some(rest)));
     let first = WORDS.iter().find(|(theirs, _)| *theirs == first).map_or(first, |(_, ours)| ours);
     let ours = rest.map_or_else(|| first.to_owned(), |rest| format!("{first}/{rest}"));
-    match PATHS.iter().find(|(theirs, _)| *theirs == ours) {
-        Some((_, ours)) => (*ours).to_owned(),
-        None => ours,
+    if let Some((_, ours)) = PATHS.iter().find(|(theirs, _)| *theirs == ours) {
+        return (*ours).to_owned();
     }
+    for (records, theirs, action) in ACTIONS {
+        if let Some((id, last)) = ours.strip_prefix(records).and_then(|rest| rest.split_once('/'))
+            && last == *theirs
+        {
+            return format!("{records}{id}/{action}");
+        }
+    }
+    ours
 }
 
 /// The tenant that the header names. One that is no text, and two at once, name none that anybody
@@ -147,6 +165,10 @@ mod tests {
             ("/api/v1/auth/me", "/api/v1/auth/profile"),
             ("/api/users/me/", "/api/v1/auth/profile"),
             ("/api/customers", "/api/v1/customers"),
+            ("/api/roles/7/assign_permission/", "/api/v1/users/roles/7/permissions"),
+            ("/api/organizations/9/add_member/", "/api/v1/tenants/9/members"),
+            ("/api/organizations/9/restore", "/api/v1/tenants/9/restore"),
+            ("/api/user-roles/my_roles/", "/api/v1/auth/roles"),
             ("/docs/", "/docs"),
             ("/health/live", "/api/v1/health/live"),
         ] {
@@ -175,8 +197,14 @@ mod tests {
     #[test]
     fn what_is_the_tenants_own_stays_with_it() {
         assert_eq!(rewrite("/api/v1/tenants/9"), None);
-        assert_eq!(rewrite("/api/v1/tenants/9/members"), None);
-        let rewritten = rewrite("/api/organizations/9/members/").unwrap();
-        assert_eq!(rewritten, Rewritten { path: "/api/v1/tenants/9/members".into(), tenant: None });
+        assert_eq!(rewrite("/api/v1/tenants/9/restore"), None);
+        let members = Rewritten {
+            path: "/api/v1/tenants/9/members".into(),
+            // Who reads or adds members works there.
+            tenant: Some("9".into()),
+        };
+        for path in ["/api/v1/tenants/9/members", "/api/organizations/9/members/"] {
+            assert_eq!(rewrite(path), Some(members.clone()));
+        }
     }
 }

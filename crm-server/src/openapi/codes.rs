@@ -2,9 +2,11 @@
 
 /// The codes, in alphabetical order.
 pub(super) const CODES: &[&str] = &[
+    "ABOVE_ONESELF",
     "AMBIGUOUS_NUMBER",
     "BODY_TIMEOUT",
     "BODY_TOO_LARGE",
+    "BUILT_IN_ROLE",
     "BUSY",
     "CONFLICT",
     "CONTRADICTION",
@@ -53,6 +55,7 @@ pub(super) const CODES: &[&str] = &[
     "INVALID_URL",
     "INVALID_USERNAME",
     "INVALID_VALUE",
+    "IN_USE",
     "LAST_OWNER",
     "LIMIT_EXCEEDED",
     "METHOD_NOT_ALLOWED",
@@ -89,7 +92,9 @@ pub(super) const CODES: &[&str] = &[
     "UNKNOWN_EXPANSION",
     "UNKNOWN_FIELD",
     "UNKNOWN_PARAMETER",
+    "UNKNOWN_PERMISSION",
     "UNKNOWN_RECORD_TYPE",
+    "UNKNOWN_ROLE",
     "UNKNOWN_TAG",
     "UNKNOWN_USER",
     "UNSUPPORTED_MEDIA_TYPE",

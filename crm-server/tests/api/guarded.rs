@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::support::{TestServer, for_each_store};
+use crate::support::{PASSWORD, Person, TestServer, for_each_store};
 
 const SOMEBODYS: &str = "0197d8a0-0000-7000-8000-000000000000";
 
@@ -25,13 +25,28 @@ fn operations() -> Vec<(hyper::Method, String, String, Value)> {
         for (method, operation) in item.as_object().unwrap() {
             let method = method.to_uppercase();
             let name = format!("{method} {path}");
-            let real = path.replace("{id}", SOMEBODYS);
+            let real = path.replace("{id}", SOMEBODYS).replace("{tenantId}", SOMEBODYS);
+            let real = real.replace("{permission}", "customers:read");
             assert!(!real.contains('{'), "{path}");
             let path = format!("/api/v1{real}");
             all.push((method.parse().unwrap(), name, path, operation.clone()));
         }
     }
     all
+}
+
+/// What an operation takes where it is not what creates a record of its kind.
+fn body(name: &str, caller: &Person) -> Option<Value> {
+    Some(match name {
+        "PUT /users/{id}" | "PATCH /users/{id}" => json!({"name": "Mine", "roles": ["user"]}),
+        "PATCH /users/{id}/status" => json!({"status": "inactive"}),
+        "PUT /users/{id}/permissions" => json!({"permissions": []}),
+        "POST /users/{id}/hand-over" => json!({"to": caller.user}),
+        "POST /users/roles/{id}/permissions" => json!({"permission": "customers:read"}),
+        "PATCH /tenants/{tenantId}" => json!({"name": "Mine"}),
+        "POST /tenants/{tenantId}/members" => json!({"email": caller.email, "roles": ["owner"]}),
+        _ => return None,
+    })
 }
 
 for_each_store! {
@@ -62,7 +77,13 @@ for_each_store! {
                 continue;
             }
             let body = operation.get("requestBody").map(|_| json!({}));
-            there.send(method, &path, body).await.fails(403, "NOT_A_MEMBER");
+            let answer = there.send(method, &path, body).await;
+            if name.contains("{tenantId}/") && !name.contains("restore") {
+                // The path says another tenant than the header, and more plainly.
+                answer.fails(404, "NOT_FOUND");
+            } else {
+                answer.fails(403, "NOT_A_MEMBER");
+            }
         }
     }
 
@@ -75,6 +96,10 @@ for_each_store! {
             ("/custom-fields", json!({
                 "recordType": "customers", "key": "theirs", "label": "Theirs", "type": "text"
             })),
+            ("/users", json!({
+                "email": "they@other.example", "password": PASSWORD, "roles": ["user"]
+            })),
+            ("/users/roles", json!({"name": "Theirs", "permissions": [{"permission": "customers:read"}]})),
         ];
         let mut untried: Vec<String> =
             operations().into_iter().map(|(_, name, ..)| name).filter(|n| n.contains("{id}")).collect();
@@ -88,7 +113,9 @@ for_each_store! {
                     continue;
                 }
                 let path = path.replace(SOMEBODYS, id);
-                let body = operation.get("requestBody").map(|_| input.clone());
+                let body = operation
+                    .get("requestBody")
+                    .map(|_| body(&name, &acme).unwrap_or_else(|| input.clone()));
                 let answer = acme.send(method, &path, body).await;
                 assert_eq!(answer.status, 404, "{name}");
                 tried += 1;
@@ -99,5 +126,23 @@ for_each_store! {
             assert_eq!(other.get(&path).await.data(), record, "unchanged");
         }
         assert!(untried.is_empty(), "{untried:?} need a record of another tenant to be tried with");
+    }
+
+    async fn a_tenant_that_one_is_no_member_of_is_not_there_for_any_operation(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let path = format!("/api/v1/tenants/{}", other.tenant);
+        let before = other.get(&path).await.data();
+        let mut tried = 0;
+        for (method, name, path, operation) in operations() {
+            if !name.contains("{tenantId}") {
+                continue;
+            }
+            let path = path.replace(SOMEBODYS, &other.tenant);
+            let body = operation.get("requestBody").map(|_| body(&name, &acme).unwrap_or(json!({})));
+            acme.send(method, &path, body).await.fails(404, "NOT_FOUND");
+            tried += 1;
+        }
+        assert!(tried >= 6);
+        assert_eq!(other.get(&path).await.data(), before, "unchanged");
     }
 }

@@ -40,6 +40,10 @@ mod limits;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
+mod miniflexcrm;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod reach;
@@ -48,8 +52,14 @@ mod readiness;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]
+mod roles;
+#[cfg(test)]
 mod system;
 #[cfg(test)]
 mod tenancy;
+#[cfg(test)]
+mod tenants;
+#[cfg(test)]
+mod users;
 #[cfg(test)]
 mod vocabulary;

@@ -65,6 +65,12 @@ impl TestServer {
         self.sign_in(&email).await
     }
 
+    /// The same person, calling this server with the token of another one.
+    pub(crate) fn here(&self, person: &Person) -> Person {
+        let client = self.anonymous().with_token(person.client.token());
+        Person { client, ..person.clone() }
+    }
+
     /// Makes a user a member of the owner's tenant.
     pub(crate) async fn join(&self, owner: &Person, user: UserId, role: BuiltIn) {
         let tenant: TenantId = owner.tenant.parse().unwrap();

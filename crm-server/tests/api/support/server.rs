@@ -28,6 +28,7 @@ pub(crate) struct TestServer {
     running: Running,
     app: Arc<App>,
     clock: Arc<ManualClock>,
+    store: Arc<dyn Store>,
     // Dropped last: the server holds connections to it.
     database: Option<TestDatabase>,
 }
@@ -76,13 +77,32 @@ impl TestServer {
         Self::of(parts).await
     }
 
-    async fn of(mut parts: Parts) -> Self {
-        let clock = Arc::new(ManualClock::at("2026-03-16T09:30:00Z".parse().unwrap()));
+    /// Another server of the same installation: the same configuration over the same store, by
+    /// connections of its own. To be stopped before this one.
+    pub(crate) async fn another(&self) -> Self {
+        let store: Arc<dyn Store> = match &self.database {
+            None => Arc::clone(&self.store),
+            Some(database) => {
+                let mut options = PostgresOptions::new(database.app_url());
+                options.max_connections = 4;
+                Arc::new(PostgresStore::connect(&options).await.unwrap())
+            }
+        };
+        Self::at(Parts::new(self.app.config().clone(), store), Arc::clone(&self.clock)).await
+    }
+
+    async fn of(parts: Parts) -> Self {
+        let start = "2026-03-16T09:30:00Z".parse().unwrap();
+        Self::at(parts, Arc::new(ManualClock::at(start))).await
+    }
+
+    async fn at(mut parts: Parts, clock: Arc<ManualClock>) -> Self {
         parts.clock = Arc::clone(&clock) as _;
+        let store = Arc::clone(&parts.store);
         let app = App::new(parts).await.unwrap();
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
         let running = Running::start(Arc::clone(&app), address).await.unwrap();
-        Self { running, app, clock, database: None }
+        Self { running, app, clock, store, database: None }
     }
 
     /// A caller without a token.

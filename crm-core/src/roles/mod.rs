@@ -1,0 +1,246 @@
+//! Roles: the built-in ones that every tenant has, and a tenant's own beside them.
+//!
+//! A member names its roles by their codes. What a code means in a tenant is found out in
+//! `known.rs`, for members, for sessions and for hosts that keep their users themselves. Nobody
+//! makes a role that may do more than they may, nor changes one that does; and a changed role
+//! takes effect with all who have it, so it is not changed above anybody either.
+
+mod known;
+mod service;
+
+use std::borrow::Cow;
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+
+pub(crate) use known::known;
+pub use service::Roles;
+
+use crate::access::{BuiltIn, Grant, Grants, Permission, Reach, is_known, permissions};
+use crate::audit::Action;
+use crate::error::{Error, Faults, Result};
+use crate::id::Id;
+use crate::near::near;
+use crate::records::{Along, Rules};
+use crate::store::{Catalogue, Query, Window};
+use crate::users::Member;
+use crate::values::{Multiline, clean_text, required_text};
+use crate::{Choice, Entity, Find, TenantCrm};
+
+/// The most roles of a tenant's own.
+pub const MOST_ROLES: usize = 200;
+/// The most characters of a role's code.
+const LONGEST_CODE: usize = 60;
+
+/// A role of a tenant's own.
+#[derive(Debug, Clone, PartialEq, Entity)]
+#[entity(name = "roles", tenant, owners(everybody))]
+#[entity(unique(name = "roles_code", fields(code)), unique(name = "roles_name", fields(name)))]
+pub struct CustomRole {
+    /// The identifier.
+    pub id: Id<Self>,
+    /// The version. It also goes up when somebody is given the role.
+    pub version: i64,
+    /// When it was created.
+    pub created_at: DateTime<Utc>,
+    /// When it was last changed.
+    pub updated_at: DateTime<Utc>,
+    /// When it was deleted.
+    pub deleted_at: Option<DateTime<Utc>>,
+    /// What members name it by: lower-case letters, digits and `_`. Made of the name where none
+    /// is given, and never changed afterwards.
+    #[entity(filter, sort, code)]
+    pub code: String,
+    /// What people call it; unique in the tenant, without case or accents.
+    #[entity(filter, sort, search)]
+    pub name: String,
+    /// What it is for.
+    #[entity(search)]
+    pub description: Option<String>,
+    /// What it may do.
+    #[entity(filter)]
+    pub grants: Vec<Grant>,
+}
+
+impl CustomRole {
+    /// What it may do, as one.
+    pub fn all_grants(&self) -> Grants {
+        self.grants.iter().cloned().collect()
+    }
+}
+
+#[async_trait]
+impl Rules for CustomRole {
+    fn action(action: &'static str) -> &'static str {
+        if action == "read" { "read" } else { "manage" }
+    }
+
+    async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()> {
+        let mut faults = Faults::default();
+        if let Some(name) = faults.absorb(required_text("name", &self.name, 100, Multiline::No))? {
+            self.name = name;
+        }
+        if let Some(text) = &self.description {
+            let text = clean_text("description", text, 500, Multiline::Yes);
+            if let Some(text) = faults.absorb(text)? {
+                self.description = text;
+            }
+        }
+        match before {
+            None if self.code.trim().is_empty() => self.code = code_of(&self.name),
+            Some(before) if self.code.is_empty() => self.code.clone_from(&before.code),
+            Some(before) if before.code != self.code => {
+                faults.add("code", "IMMUTABLE", "cannot be changed: members name the role by it");
+            }
+            _ => {}
+        }
+        self.check_code(&mut faults);
+        check_grants("permissions", &mut self.grants, within.crm().catalogue(), &mut faults);
+        // One that is brought back counts like one that is new.
+        if before.is_none_or(|before| before.deleted_at.is_some()) {
+            let query = Find::<Self>::all().page(1, 1).counted().into_query()?;
+            let there = within.query_for_rules(query).await?.total.unwrap_or_default();
+            if there >= MOST_ROLES as u64 {
+                faults.add("", "TOO_MANY", format!("there are {MOST_ROLES} roles already"));
+            }
+        }
+        faults.into_result()
+    }
+
+    async fn accompany(
+        action: Action,
+        before: Option<&Self>,
+        after: &Self,
+        within: &TenantCrm,
+        _along: &mut Along<'_>,
+    ) -> Result<()> {
+        let actor = within.actor();
+        if let Some(before) = before {
+            actor.require_all(&before.all_grants())?;
+        }
+        match (action, before) {
+            (Action::Deleted, _) => after.require_unused(within).await,
+            (Action::Updated, Some(before)) if before.grants != after.grants => {
+                actor.require_all(&after.all_grants())?;
+                after.require_nobody_above(before, within).await
+            }
+            _ => actor.require_all(&after.all_grants()),
+        }
+    }
+}
+
+impl CustomRole {
+    fn check_code(&self, faults: &mut Faults) {
+        let is_word = self.code.starts_with(|c: char| c.is_ascii_lowercase())
+            && self.code.len() <= LONGEST_CODE
+            && self.code.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+        if !is_word {
+            let message = format!(
+                "expected up to {LONGEST_CODE} lower-case letters, digits and _, beginning with a \
+                 letter, got {:?}",
+                self.code
+            );
+            faults.add("code", "INVALID_KEY", message);
+        } else if BuiltIn::from_code(&self.code).is_some() {
+            let message = format!("{} is the code of a built-in role", self.code);
+            faults.add("code", "BUILT_IN_ROLE", message);
+        }
+    }
+
+    /// That nobody has the role, active or not. Giving it to somebody makes a new version of it,
+    /// so nobody is given it while it is being deleted.
+    async fn require_unused(&self, within: &TenantCrm) -> Result<()> {
+        let find = Find::from(Member::ROLES.eq(self.code.clone())).page(1, 1).counted();
+        match within.query_for_rules(find.into_query()?).await?.total.unwrap_or_default() {
+            0 => Ok(()),
+            count => {
+                let have = if count == 1 { "member has" } else { "members have" };
+                let message = format!("{count} {have} the role {}", self.code);
+                Err(Error::Conflict { code: "IN_USE", field: None, message })
+            }
+        }
+    }
+
+    /// That nobody whom the change concerns stands above the actor.
+    async fn require_nobody_above(&self, before: &Self, within: &TenantCrm) -> Result<()> {
+        let holders = Member::ROLES.eq(self.code.clone());
+        let mut seen: Vec<(Vec<String>, Vec<Grant>)> = Vec::new();
+        let mut after = None;
+        loop {
+            let window = Window::Cursor { after, limit: crate::store::MAX_LIMIT };
+            let query = Query::new(Member::schema().clone())
+                .filter(holders.clone().into_filter())?
+                .window(window)?;
+            let page = within.query_for_rules(query).await?;
+            for record in page.items {
+                let Member { roles, grants, .. } = Member::from_values(record.into_values())?;
+                if !seen.contains(&(roles.clone(), grants.clone())) {
+                    seen.push((roles, grants));
+                }
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        let codes = seen.iter().flat_map(|(roles, _)| roles.iter().map(String::as_str));
+        let others = known(within.crm(), within.actor().tenant(), codes).await?;
+        for (roles, grants) in seen {
+            let without = roles.iter().filter(|code| **code != self.code);
+            let without = others.together(without, &grants);
+            let with = |this: &Self| {
+                let mut held = without.clone();
+                held.extend(this.grants.iter().cloned());
+                held
+            };
+            let (was, will) = (with(before), with(self));
+            if was.list() != will.list() {
+                within.actor().require_all(&was)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A code out of a name: `Key account (EMEA)` as `key_account_emea`.
+fn code_of(name: &str) -> String {
+    let folded = crate::store::fold(name);
+    let words = folded.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let mut code = words.collect::<Vec<_>>().join("_");
+    if !code.starts_with(|c: char| c.is_ascii_lowercase()) {
+        code.insert_str(0, "role_");
+    }
+    code.truncate(LONGEST_CODE);
+    code.trim_end_matches('_').to_owned()
+}
+
+/// Refuses permissions that there are not, and gives each once, at the widest reach named.
+pub(crate) fn check_grants(
+    field: &str,
+    grants: &mut Vec<Grant>,
+    catalogue: &Catalogue,
+    faults: &mut Faults,
+) {
+    for (i, Grant { permission, .. }) in grants.iter().enumerate() {
+        if is_known(catalogue, permission) {
+            continue;
+        }
+        let names: Vec<String> = permissions().map(|(_, known)| known.to_string()).collect();
+        let written = permission.to_string();
+        let meant = near(&written, names.iter().map(String::as_str));
+        let meant = match meant.as_slice() {
+            [] => Cow::Borrowed(""),
+            meant => format!(", did you mean {}?", meant.join(" or ")).into(),
+        };
+        let message = format!("there is no permission {written}{meant}");
+        faults.add(format!("{field}[{i}].permission"), "UNKNOWN_PERMISSION", message);
+    }
+    let all: Grants = grants.iter().cloned().collect();
+    let mut seen: Vec<Permission> = Vec::new();
+    grants.retain_mut(|Grant { permission, reach }| {
+        let first = !seen.contains(permission);
+        seen.push(permission.clone());
+        *reach = all.reach(permission).unwrap_or(Reach::Assigned);
+        first
+    });
+}

@@ -1,0 +1,259 @@
+//! The service of members.
+
+use super::effective::permissions_of;
+use super::{Member, MemberDraft, Permissions, User, UserDraft, UserId, UserStatus};
+use crate::TenantCrm;
+use crate::access::Grant;
+use crate::audit::Action;
+use crate::auth::{check_password, check_username};
+use crate::entity::{Draft, Entity};
+use crate::error::{Error, Faults, Result};
+use crate::id::Id;
+use crate::records::{ATTEMPTS, Records, Rules, Unit};
+use crate::store::{Deleted, Filter, Path, Query, Value, Window, system};
+use crate::values::Email;
+
+/// Somebody who comes to work in a tenant, new to this CRM or not.
+#[derive(Clone, Default)]
+pub struct NewMember {
+    /// The e-mail address.
+    pub email: String,
+    /// The password of a new user. One who is here already keeps their own.
+    pub password: String,
+    /// What they are called in the tenant; the part of the address before the `@` where none is
+    /// given.
+    pub name: Option<String>,
+    /// A name to sign in with instead of the address, of a new user.
+    pub username: Option<String>,
+    /// The codes of their roles.
+    pub roles: Vec<String>,
+    /// Their title.
+    pub title: Option<String>,
+    /// Their phone number at work.
+    pub phone: Option<String>,
+}
+
+/// Leaves the password out, so that no log shows it.
+impl std::fmt::Debug for NewMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { email, name, username, roles, title, phone, password: _ } = self;
+        f.debug_struct("NewMember")
+            .field("email", email)
+            .field("name", name)
+            .field("username", username)
+            .field("roles", roles)
+            .field("title", title)
+            .field("phone", phone)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The people of a tenant, for hosts that let this library keep their users.
+///
+/// Whoever changes one holds whatever that member held before and holds afterwards; a tenant
+/// keeps at least one active owner; who is deactivated or leaves is signed out of the tenant in
+/// the same commit. See [`Records`] for finding, replacing, patching and deleting: deleting a
+/// member lets it leave, and its records stay.
+#[derive(Debug, Clone)]
+pub struct Members(Records<Member>);
+
+impl std::ops::Deref for Members {
+    type Target = Records<Member>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Members {
+    pub(crate) fn new(within: TenantCrm) -> Self {
+        Self(within.records())
+    }
+
+    /// Makes a user a member. Needs `users:create`. Who was one before comes back, with these
+    /// roles and nothing else that it had.
+    ///
+    /// # Errors
+    /// As [`Records::create`]; a conflict with code `DUPLICATE` where it is a member already;
+    /// [`Error::Forbidden`] where a role may do what the actor may not.
+    pub async fn create(&self, draft: MemberDraft) -> Result<Member> {
+        let permission = Records::<Member>::permission("create");
+        for _ in 0..ATTEMPTS {
+            let reach = self.within().actor().require(&permission)?;
+            let done = match self.ever(draft.user).await? {
+                Some(member) if member.deleted_at.is_none() => return Err(already("user")),
+                Some(before) => {
+                    let mut after: Member =
+                        draft.clone().into_entity(crate::entity::SystemFields::of(&before));
+                    after.email.clone_from(&before.email);
+                    if after.name.trim().is_empty() {
+                        after.name.clone_from(&before.name);
+                    }
+                    self.0.put(&permission, reach, Action::Restored, before, after).await
+                }
+                None => {
+                    let unit = Unit::within(self.within());
+                    let member = draft.clone().into_entity(unit.fresh());
+                    self.0.admit(unit, member).await
+                }
+            };
+            match done {
+                Err(Error::Stale { .. }) => {}
+                // Somebody else made it one at the same moment.
+                Err(Error::Conflict { code: "DUPLICATE", .. }) => return Err(already("user")),
+                done => return done,
+            }
+        }
+        Err(Error::busy(Member::ENTITY, draft.user))
+    }
+
+    /// Makes the user of this e-mail address a member, and the user too where there is none yet.
+    /// The answer does not tell which it was: who is at work in other tenants is not this one's to
+    /// know. Needs `users:create`.
+    ///
+    /// # Errors
+    /// As [`Members::create`], with every fault at once; a conflict with field `username` where a
+    /// new user was to be called as another one is.
+    pub async fn enrol(&self, new: NewMember) -> Result<Member> {
+        self.within().actor().require(&Records::<Member>::permission("create"))?;
+        let crm = self.within().crm();
+        let (user, draft, email) = self.checked(&new).await?;
+        // Hashed in either case, so that the time it takes tells nothing either.
+        let hash = crm.hasher()?.hash(new.password).await?;
+        for _ in 0..ATTEMPTS {
+            if let Some(user) = crm.auth().by_email(&email).await? {
+                let draft = MemberDraft { user: user.id, ..draft };
+                return self.create(draft).await.map_err(by_address);
+            }
+            let mut unit = Unit::within(self.within());
+            let mut user: User = user.clone().into_entity(unit.fresh());
+            user.password = Some(hash.clone());
+            user.email_lower = email.key();
+            let mut member =
+                MemberDraft { user: user.id, ..draft.clone() }.into_entity(unit.fresh());
+            member.email.clone_from(&user.email);
+            unit.insert(user)?;
+            match self.0.admit(unit, member).await {
+                Err(Error::Stale { .. }) => {}
+                // Somebody signed up by it at the same moment.
+                Err(Error::Conflict { field: Some(field), .. }) if field == "emailLower" => {}
+                done => return done,
+            }
+        }
+        Err(Error::busy(User::ENTITY, new.email))
+    }
+
+    /// Makes the user of this e-mail address a member, where there is one. Needs `users:create`.
+    ///
+    /// # Errors
+    /// As [`Members::create`]; [`Error::Invalid`] with code `UNKNOWN_USER` where nobody has the
+    /// address, which tells as much.
+    pub async fn add(
+        &self,
+        email: &str,
+        roles: Vec<String>,
+        title: Option<String>,
+    ) -> Result<Member> {
+        self.within().actor().require(&Records::<Member>::permission("create"))?;
+        let address = Email::parse("email", email)?;
+        let user = self.within().crm().auth().by_email(&address).await?.ok_or_else(|| {
+            Error::invalid("email", "UNKNOWN_USER", "expected the address of somebody signed up")
+        })?;
+        let draft = MemberDraft { user: user.id, name: user.name, roles, title, phone: None };
+        self.create(draft).await.map_err(by_address)
+    }
+
+    /// Lets a member work in the tenant, or no longer: then its sessions there end with the
+    /// commit. Needs `users:update`.
+    ///
+    /// # Errors
+    /// As [`Records::replace`]; a refusal with code `LAST_OWNER`.
+    pub async fn set_status(
+        &self,
+        id: Id<Member>,
+        expected: Option<i64>,
+        status: UserStatus,
+    ) -> Result<Member> {
+        self.0.change(id, expected, move |member| member.status = status).await
+    }
+
+    /// Gives a member these grants beside those of its roles, in place of those it had. Needs
+    /// `users:update`.
+    ///
+    /// # Errors
+    /// As [`Records::replace`]; [`Error::Forbidden`] for what the actor does not hold.
+    pub async fn set_grants(
+        &self,
+        id: Id<Member>,
+        expected: Option<i64>,
+        grants: Vec<Grant>,
+    ) -> Result<Member> {
+        self.0.change(id, expected, move |member| member.grants.clone_from(&grants)).await
+    }
+
+    /// What a member may do, and what gives it. Needs `users:read`.
+    ///
+    /// # Errors
+    /// As [`Records::get`].
+    pub async fn permissions(&self, id: Id<Member>) -> Result<Permissions> {
+        permissions_of(self.within(), self.get(id).await?).await
+    }
+
+    /// The member that a user is or was.
+    pub(super) async fn ever(&self, user: UserId) -> Result<Option<Member>> {
+        let query = Query::new(Member::schema().clone())
+            .filter(Filter::In(Path::field(system::ID), vec![Value::Uuid(user.uuid())]))?
+            .window(Window::Page { offset: 0, limit: 1 })?
+            .deleted(Deleted::Include);
+        let found = self.within().query_for_rules(query).await?.items.into_iter().next();
+        found.map(|record| Member::from_values(record.into_values())).transpose()
+    }
+
+    async fn checked(&self, new: &NewMember) -> Result<(UserDraft, MemberDraft, Email)> {
+        let mut faults = Faults::default();
+        let email = faults.absorb(Email::parse("email", &new.email))?;
+        faults.absorb(check_password("password", &new.password))?;
+        let username = faults.absorb(check_username("username", new.username.as_deref()))?;
+        let before_at = new.email.trim().split('@').next().unwrap_or_default();
+        let name = match new.name.as_deref().map(str::trim) {
+            Some(name) if !name.is_empty() => name,
+            // Of an address that is none, one fault is enough.
+            _ if before_at.is_empty() => "-",
+            _ => before_at,
+        };
+        let nobody = self.within().crm().new_id();
+        let draft = MemberDraft {
+            user: nobody,
+            name: name.to_owned(),
+            roles: new.roles.clone(),
+            title: new.title.clone(),
+            phone: new.phone.clone(),
+        };
+        let mut member = draft.clone().into_entity(Unit::within(self.within()).fresh());
+        faults.absorb(member.check(None, self.within()).await)?;
+        faults.into_result()?;
+        let email = email.ok_or_else(|| Error::internal("an address was neither good nor bad"))?;
+        let user = UserDraft {
+            email: email.as_str().to_owned(),
+            username: username.flatten(),
+            name: member.name.clone(),
+            ..UserDraft::default()
+        };
+        Ok((user, draft, email))
+    }
+}
+
+fn already(field: &str) -> Error {
+    let message = "is a member of the tenant already".to_owned();
+    Error::Conflict { code: "DUPLICATE", field: Some(field.to_owned()), message }
+}
+
+/// Says a fault of the user in the words of who named an address.
+fn by_address(error: Error) -> Error {
+    match error {
+        Error::Conflict { code: "DUPLICATE", field: Some(field), .. } if field == "user" => {
+            already("email")
+        }
+        error => error,
+    }
+}

@@ -1,0 +1,185 @@
+//! What must hold of a member: nobody gives what they lack, nobody changes somebody above them,
+//! and there is always an owner at work.
+//!
+//! All of it is asked here, on the one way that every write of a member takes, whatever service
+//! it comes from.
+
+use async_trait::async_trait;
+
+use super::{Member, UserStatus};
+use crate::access::BuiltIn;
+use crate::audit::Action;
+use crate::auth::Session;
+use crate::error::{Error, Faults, Result};
+use crate::near::near;
+use crate::records::{Along, Rules};
+use crate::roles::{CustomRole, check_grants, known};
+use crate::values::{Multiline, Phone, clean_text, required_text};
+use crate::{Choice, Entity, Find, TenantCrm, Where};
+
+/// The most roles of a member.
+const MOST_ROLES: usize = 50;
+
+#[async_trait]
+impl Rules for Member {
+    async fn check(&mut self, before: Option<&Self>, within: &TenantCrm) -> Result<()> {
+        let mut faults = Faults::default();
+        if before.is_some_and(|before| before.user != self.user) {
+            faults.add("user", "IMMUTABLE", "a member is one user for good");
+        }
+        // What a member has is not asked about again, unless it comes back with it.
+        let has = before.filter(|before| before.deleted_at.is_none());
+        if has.is_none() {
+            self.take_after_user(within).await?;
+        }
+        if let Some(name) = faults.absorb(required_text("name", &self.name, 200, Multiline::No))? {
+            self.name = name;
+        }
+        if let Some(title) = &self.title
+            && let Some(title) = faults.absorb(clean_text("title", title, 200, Multiline::No))?
+        {
+            self.title = title;
+        }
+        if self.phone.as_deref().is_some_and(|phone| phone.trim().is_empty()) {
+            self.phone = None;
+        }
+        if let Some(phone) = &self.phone
+            && let Some(phone) = faults.absorb(Phone::parse("phone", phone))?
+        {
+            self.phone = Some(phone.as_str().to_owned());
+        }
+        if has.is_none_or(|before| before.roles != self.roles) {
+            self.check_roles(within, &mut faults).await?;
+        }
+        if has.is_none_or(|before| before.grants != self.grants) {
+            check_grants("permissions", &mut self.grants, within.crm().catalogue(), &mut faults);
+        }
+        faults.into_result()
+    }
+
+    async fn accompany(
+        action: Action,
+        before: Option<&Self>,
+        after: &Self,
+        within: &TenantCrm,
+        along: &mut Along<'_>,
+    ) -> Result<()> {
+        let actor = within.actor();
+        let none = Vec::new();
+        // Whoever left has nothing, whatever the record still says.
+        let was = before.filter(|before| before.deleted_at.is_none());
+        let had = was.map_or(&none, |before| &before.roles);
+        let codes = had.iter().chain(&after.roles).map(String::as_str);
+        let roles = known(within.crm(), actor.tenant(), codes).await?;
+        if let Some(was) = was {
+            actor.require_all(&roles.together(&was.roles, &was.grants))?;
+        }
+        if action != Action::Deleted {
+            actor.require_all(&roles.together(&after.roles, &after.grants))?;
+            for code in after.roles.iter().filter(|code| !had.contains(code)) {
+                if let Some(role) = roles.own(code) {
+                    // A new version of it: it is neither deleted nor made wider at the same
+                    // moment.
+                    let mut next = role.clone();
+                    next.version += 1;
+                    along.unit().update_silently(role.clone(), next)?;
+                } else if roles.grants(code).is_none() {
+                    // It was there when the values were checked.
+                    let (kind, id) = (CustomRole::ENTITY.to_owned(), code.clone());
+                    return Err(Error::Stale { kind, id, expected: 0 });
+                }
+            }
+        }
+        if was.is_some_and(Self::is_owner_at_work) && !after.is_owner_at_work() {
+            along.rest_on(another_owner(within, after).await?)?;
+        }
+        if was.is_some_and(Self::is_at_work) && !after.is_at_work() {
+            let sessions = within.crm().auth().live_sessions(after.user, actor.tenant()).await?;
+            for session in sessions {
+                let unit = along.unit();
+                let mut ended = Session { ended_at: Some(unit.now()), ..session.clone() };
+                ended.set_system(unit.next(&session));
+                unit.update_silently(session, ended)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Member {
+    /// Whether they may work in the tenant.
+    pub fn is_at_work(&self) -> bool {
+        self.deleted_at.is_none() && self.status == UserStatus::Active
+    }
+
+    /// Whether they are one of the tenant's owners, active or not.
+    pub fn is_owner(&self) -> bool {
+        self.roles.iter().any(|code| code == BuiltIn::Owner.code())
+    }
+
+    fn is_owner_at_work(&self) -> bool {
+        self.is_at_work() && self.is_owner()
+    }
+
+    /// What a member has of its user. One who comes to be along with it is not there yet, and one
+    /// who is not there at all is refused by the store.
+    async fn take_after_user(&mut self, within: &TenantCrm) -> Result<()> {
+        self.id = self.user.cast();
+        match within.crm().auth().user(self.user).await {
+            Ok(user) => {
+                self.email = user.email;
+                if self.name.trim().is_empty() {
+                    self.name = user.name;
+                }
+            }
+            Err(Error::NotFound { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    async fn check_roles(&mut self, within: &TenantCrm, faults: &mut Faults) -> Result<()> {
+        let mut seen = std::collections::HashSet::new();
+        self.roles.retain(|code| seen.insert(code.clone()));
+        if self.roles.is_empty() {
+            faults.add("roles", "REQUIRED", "expected at least one role");
+        }
+        if self.roles.len() > MOST_ROLES {
+            let message = format!("expected at most {MOST_ROLES}, got {}", self.roles.len());
+            faults.add("roles", "TOO_MANY", message);
+            return Ok(());
+        }
+        let codes = self.roles.iter().map(String::as_str);
+        let roles = known(within.crm(), within.actor().tenant(), codes).await?;
+        for (i, code) in self.roles.iter().enumerate() {
+            if roles.grants(code).is_none() {
+                let meant = near(code, BuiltIn::ALL.iter().map(|role| role.code()));
+                let meant = match meant.first() {
+                    Some(meant) => format!(", did you mean {meant}?"),
+                    None => String::new(),
+                };
+                let code: String = code.chars().take(60).collect();
+                let message = format!("there is no role {code:?}{meant}");
+                faults.add(format!("roles[{i}]"), "UNKNOWN_ROLE", message);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An owner at work besides this member. The change rests on that owner's record: where two take
+/// each other's place away at the same moment, one of them finds the other changed.
+async fn another_owner(within: &TenantCrm, besides: &Member) -> Result<Member> {
+    let others: Where<Member> = Member::ROLES
+        .eq(BuiltIn::Owner.code().to_owned())
+        .and(Member::STATUS.eq(UserStatus::Active))
+        .and(Member::ID.eq(besides.id).not());
+    let query = Find::from(others).page(1, 1).into_query()?;
+    match within.query_for_rules(query).await?.items.into_iter().next() {
+        Some(record) => Member::from_values(record.into_values()),
+        None => Err(Error::Refused {
+            code: "LAST_OWNER",
+            message: "a tenant keeps at least one active owner".to_owned(),
+        }),
+    }
+}

@@ -1,0 +1,202 @@
+//! The tenant's people. A member is shown under its user's identifier, which is also what records
+//! name as their owners.
+
+mod permissions;
+mod roles;
+mod view;
+
+use crm_core::Id;
+use crm_core::store::Deleted;
+use crm_core::users::{Member, NewMember, UserId, UserStatus};
+use poem::Request;
+use poem_openapi::param::Path;
+use poem_openapi::{Object, OpenApi};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::body::{Body, MergePatch};
+use super::caller::Caller;
+use super::crud::{self, Resource, Service, parameters};
+use super::envelope::{Created, Listed, Reply};
+use super::error::ApiError;
+use super::etag;
+use super::values::Code;
+use crate::openapi::BASE;
+
+pub use permissions::{
+    GrantInput, GrantView, HeldView, PermissionView, PermissionsApi, PermissionsInput,
+    PermissionsView, SourceView,
+};
+pub use roles::{RoleInput, RolePermissionsApi, RoleResource, RoleView};
+pub use view::{
+    HandOverInput, HandOverView, MemberInput, MemberResource, MemberView, NewMemberInput,
+};
+
+/// The tenant's people.
+#[derive(Debug, Clone, Copy)]
+pub struct UsersApi;
+
+/// Whether somebody may work in the tenant.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct StatusInput {
+    /// The version that is expected, in place of `If-Match`.
+    pub version: Option<i64>,
+    /// Whether they may.
+    pub status: Option<Code<UserStatus>>,
+}
+
+#[OpenApi(prefix_path = "/users")]
+impl UsersApi {
+    /// List the tenant's users
+    ///
+    /// Filtered, searched, sorted, and a part at a time.
+    #[oai(path = "/", method = "get")]
+    async fn list(
+        &self,
+        caller: Caller,
+        request: &Request,
+    ) -> Result<Listed<MemberView>, ApiError> {
+        crud::list::<MemberResource>(&caller, &parameters(request)?, &[], Ok).await
+    }
+
+    /// Create a user in the tenant
+    ///
+    /// Somebody new, or somebody who is at work in another tenant already: who joins keeps their
+    /// own password. The answer does not tell which it was.
+    #[oai(path = "/", method = "post")]
+    async fn create(
+        &self,
+        caller: Caller,
+        input: Body<NewMemberInput>,
+    ) -> Result<Created<MemberView>, ApiError> {
+        let NewMemberInput { email, password, name, username, roles, title, phone } = input.0;
+        let new = NewMember { email, password, name, username, roles, title, phone };
+        let member = caller.crm().members().enrol(new).await?;
+        created(&caller, member).await
+    }
+
+    /// Get a user
+    #[oai(path = "/:id", method = "get")]
+    async fn get(&self, caller: Caller, id: Path<Uuid>) -> Result<Reply<MemberView>, ApiError> {
+        let member = caller.crm().members().load(Id::new(id.0), Deleted::Exclude).await?;
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Replace a user's place in the tenant
+    ///
+    /// What is left out is cleared. The status and extra permissions have operations of their own
+    /// and stay.
+    #[oai(path = "/:id", method = "put")]
+    async fn replace(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<MemberInput>,
+        request: &Request,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let expected = etag::expected(request, MemberResource::expected(&input.0))?;
+        let draft = MemberResource::draft(input.0)?;
+        let members = MemberResource::service(caller.crm());
+        let member = Service::replace(&members, Id::new(id.0), expected, draft).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Change a user's place in the tenant
+    ///
+    /// A JSON merge patch (RFC 7396): what is left out stays, null clears.
+    #[oai(path = "/:id", method = "patch")]
+    async fn merge(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        patch: MergePatch<MemberInput>,
+        request: &Request,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let expected = etag::expected(request, patch.version()?)?;
+        let member = crud::merge::<MemberResource>(&caller, Id::new(id.0), expected, patch).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Let a user leave the tenant
+    ///
+    /// Its sessions in the tenant end at once. The user and its records stay.
+    #[oai(path = "/:id", method = "delete")]
+    async fn delete(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        request: &Request,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let member = caller.crm().members().delete(Id::new(id.0), expected).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Bring back a user who left
+    #[oai(path = "/:id/restore", method = "post")]
+    async fn restore(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        request: &Request,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let member = caller.crm().members().restore(Id::new(id.0), expected).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Activate or deactivate a user
+    ///
+    /// A deactivated user's sessions in the tenant end at once.
+    #[oai(path = "/:id/status", method = "patch")]
+    async fn set_status(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<StatusInput>,
+        request: &Request,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let StatusInput { version, status } = input.0;
+        let expected = etag::expected(request, version)?;
+        let Code(status) = status.ok_or_else(|| ApiError::required("status"))?;
+        let member = caller.crm().members().set_status(Id::new(id.0), expected, status).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Hand a user's records over to another one
+    ///
+    /// All that the user owns, of the types named or of all, also of one who has left. Where it is
+    /// interrupted, calling again goes on.
+    #[oai(path = "/:id/hand-over", method = "post")]
+    async fn hand_over(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<HandOverInput>,
+    ) -> Result<Reply<HandOverView>, ApiError> {
+        let HandOverInput { to, types } = input.0;
+        let to = to.ok_or_else(|| ApiError::required("to"))?;
+        let members = caller.crm().members();
+        let (from, to) = (UserId::new(id.0), UserId::new(to));
+        let handed = members.hand_over(from, to, types.as_deref()).await?;
+        Ok(Reply::new(handed.into()))
+    }
+}
+
+/// The answer to somebody having become a member.
+pub(super) async fn created(
+    caller: &Caller,
+    member: Member,
+) -> Result<Created<MemberView>, ApiError> {
+    caller.forget_who_may_what();
+    let (user, version) = (member.user, member.version);
+    let view = crud::view::<MemberResource>(caller, member).await?;
+    Ok(Created::new(view, format!("{BASE}/users/{user}")).version(version))
+}
