@@ -28,6 +28,7 @@
 
 mod aggregates;
 mod cursors;
+mod custom;
 mod differential;
 mod filters;
 mod keys;
@@ -144,6 +145,12 @@ macro_rules! __conformance_cases {
                 keys_behind_the_id_name_no_place
                 a_walk_is_steady_while_others_write
                 a_cursor_of_another_order_is_refused;
+            custom:
+                a_custom_value_is_found_where_it_is_and_no_longer_where_it_was
+                long_custom_texts_are_compared_to_their_end
+                custom_values_at_their_limits_are_compared_exactly
+                a_common_custom_value_is_asked_for_as_a_rare_one_is
+                a_walk_by_a_custom_value_goes_on_to_those_without;
             writes:
                 a_stale_version_is_rejected
                 a_record_that_is_gone_is_stale

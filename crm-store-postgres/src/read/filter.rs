@@ -242,7 +242,7 @@ pub(crate) fn contains_pattern(text: &str) -> String {
 }
 
 // The least text that is greater than all that start with `prefix`. None where there is no end.
-fn end_of_prefix(prefix: &str) -> Option<String> {
+pub(super) fn end_of_prefix(prefix: &str) -> Option<String> {
     let mut end = prefix.to_owned();
     while let Some(last) = end.pop() {
         let next = match last {

@@ -14,12 +14,14 @@ use uuid::Uuid;
 use super::filter::Filters;
 use super::matching::Matching;
 use super::scope::{C, R, S, setting, setting_tenant};
+use super::walk::Walk;
 use crate::rows::{decode, encode_value, has_tenant};
 use crate::sql::{Alias, Bind, Binds, Expr, Join, Order, Select, Source, Statement};
 
 const N: Alias = Alias::named("n");
 const TOTAL: Alias = Alias::named("total");
 const K: Alias = Alias::named("k");
+const WAYS: Alias = Alias::named("ways");
 
 /// The statement that answers a query.
 pub(crate) fn render(scope: Scope, query: &Query) -> (Statement, Binds) {
@@ -48,34 +50,72 @@ pub(crate) fn render(scope: Scope, query: &Query) -> (Statement, Binds) {
         join = Join::LeftLateral;
     }
 
+    let walk = Walk::of(scope, query);
+    if let Some(walk) = &walk {
+        outer = walk.join(outer, &mut binds);
+    }
     let order = order_keys(query, &mut binds);
+    // Sorted rows are a way where there is no walk, or not always.
+    let sorts = walk.as_ref().is_none_or(|walk| walk.may_sort() || matching.has_detour());
     let mut behind = None;
-    let (mut limit, mut offset) = (i64::from(query.get_window().limit()), None);
+    let (mut limit, mut offset) = (i64::from(query.get_window().limit()), 0);
     match query.get_window() {
-        Window::Page { offset: 0, .. } => {}
-        Window::Page { offset: from, .. } => {
-            let from = i64::try_from(*from).unwrap_or(i64::MAX);
-            offset = Some(binds.add(Bind::Int(Some(from))));
-        }
+        Window::Page { offset: from, .. } => offset = i64::try_from(*from).unwrap_or(i64::MAX),
         Window::Cursor { after, .. } => {
             // One more tells whether there is more.
             limit += 1;
-            behind = after.as_ref().map(|cursor| is_behind(&order, cursor, &mut binds));
+            if sorts {
+                behind = after.as_ref().map(|cursor| is_behind(&order, cursor, &mut binds));
+            }
         }
     }
-    let limit =
-        if is_usual(limit) { Expr::Number(limit) } else { binds.add(Bind::Int(Some(limit))) };
+    let part = Part::new(limit, offset, walk.is_some(), &mut binds);
     let columns = record_columns(scope, schema);
-    let source = matching.source(|mut select| {
+    let finish = |mut select: Select| {
         select.items = columns.iter().map(|column| (column.clone(), None)).collect();
         select.filter.extend(behind.clone());
         select.order = order.iter().map(Key::order).collect();
-        select.limit = Some(limit.clone());
-        select.offset.clone_from(&offset);
+        select.limit = Some(part.of_way.clone());
+        if walk.is_none() {
+            select.offset.clone_from(&part.offset);
+        }
         select
-    });
+    };
+    let source = match (&walk, &order[..]) {
+        (Some(walk), [key, ..]) => {
+            let mut ways: Vec<Select> = matching.by_ids().map(&finish).into_iter().collect();
+            ways.extend(walk.is_off().map(|off| finish(matching.scan().filter([off]))));
+            ways.extend(walk.ways(&matching, key, &columns, &part.of_way, &mut binds));
+            let mut all = Select::of([Expr::Sql("ways.*")]).from(Source::UnionAll(ways), WAYS);
+            all.limit = Some(part.limit);
+            all.offset = part.offset;
+            Source::Select(Box::new(all))
+        }
+        _ => matching.source(finish),
+    };
     outer = outer.join(join, source, R);
     (Statement { parts: Vec::new(), select: outer }, binds)
+}
+
+/// The part of the rows that is asked for.
+struct Part {
+    limit: Expr,
+    offset: Option<Expr>,
+    /// How many rows each way has to give: where several give some, the offset is that of all.
+    of_way: Expr,
+}
+
+impl Part {
+    fn new(limit: i64, offset: i64, is_walk: bool, binds: &mut Binds) -> Self {
+        let mut number = |number: i64| {
+            if is_usual(number) { Expr::Number(number) } else { binds.add(Bind::Int(Some(number))) }
+        };
+        let all = number(limit);
+        let of_way =
+            if is_walk && offset > 0 { number(limit.saturating_add(offset)) } else { all.clone() };
+        let offset = (offset > 0).then(|| binds.add(Bind::Int(Some(offset))));
+        Self { limit: all, offset, of_way }
+    }
 }
 
 /// The page that the statement's rows hold.
@@ -136,7 +176,7 @@ pub(crate) fn kept_count(scope: Scope, schema: &Schema, binds: &mut Binds) -> Se
 }
 
 fn counted(matching: &Matching) -> Select {
-    if matching.is_search() {
+    if matching.has_detour() {
         let one = |mut select: Select| {
             select.items.push((Expr::Sql("1"), None));
             select
@@ -161,8 +201,8 @@ fn record_columns(scope: Scope, schema: &Arc<Schema>) -> Vec<Expr> {
 }
 
 // One key of the whole order.
-struct Key {
-    value: Expr,
+pub(super) struct Key {
+    pub(super) value: Expr,
     kind: Kind,
     descending: bool,
     nullable: bool,

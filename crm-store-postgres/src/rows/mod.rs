@@ -7,6 +7,7 @@ mod custom;
 mod decode;
 mod encode;
 mod terms;
+mod values;
 
 use std::borrow::Cow;
 
@@ -18,6 +19,9 @@ pub(crate) use custom::{shown_tag, tag_of};
 pub(crate) use decode::{decode, decode_value};
 pub(crate) use encode::{encode, encode_column, encode_value};
 pub(crate) use terms::{element_term, search_terms};
+pub(crate) use values::{
+    Entry, changed_entries, field_number, long_number, numbers_of, octets, own_fields, whole_octets,
+};
 
 /// A column behind the tenant's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

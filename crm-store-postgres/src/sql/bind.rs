@@ -29,6 +29,8 @@ pub(crate) enum Bind {
     Dates(Vec<Option<NaiveDate>>),
     Times(Vec<Option<DateTime<Utc>>>),
     Terms(Vec<i32>),
+    Octets(Option<Vec<u8>>),
+    ManyOctets(Vec<Option<Vec<u8>>>),
 }
 
 impl Bind {
@@ -50,6 +52,8 @@ impl Bind {
             Self::Dates(_) => "date[]",
             Self::Times(_) => "timestamptz[]",
             Self::Terms(_) => "int4[]",
+            Self::Octets(_) => "bytea",
+            Self::ManyOctets(_) => "bytea[]",
         }
     }
 
@@ -71,6 +75,8 @@ impl Bind {
             Self::Dates(values) => arguments.add(values),
             Self::Times(values) => arguments.add(values),
             Self::Terms(values) => arguments.add(values),
+            Self::Octets(value) => arguments.add(value),
+            Self::ManyOctets(values) => arguments.add(values),
         }
     }
 }

@@ -33,6 +33,27 @@ CREATE POLICY of_system ON counters TO crm_system USING (true) WITH CHECK (true)
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON counters TO crm_app, crm_system;
 
+CREATE TABLE custom_values (
+    tenant_id uuid NOT NULL,
+    record_id uuid NOT NULL,
+    field bigint NOT NULL,
+    part bigint NOT NULL,
+    value bytea,
+    CONSTRAINT custom_values_pkey PRIMARY KEY (tenant_id, record_id, field, part)
+);
+
+CREATE INDEX custom_values_value_idx ON custom_values USING btree (tenant_id, field, value, record_id) WHERE (value IS NOT NULL);
+
+ALTER TABLE custom_values ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+
+CREATE POLICY of_tenant ON custom_values TO crm_app
+    USING (tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid)
+    WITH CHECK (tenant_id = NULLIF(current_setting('app.tenant', true), '')::uuid);
+
+CREATE POLICY of_system ON custom_values TO crm_system USING (true) WITH CHECK (true);
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON custom_values TO crm_app, crm_system;
+
 CREATE TABLE people (
     id uuid NOT NULL,
     version bigint NOT NULL,

@@ -8,6 +8,8 @@
 //!   every text has collation `C`, so that no collation of the database decides anything.
 //! * Where a field is searchable, `search_text` holds what a search looks into, and `terms` the
 //!   numbers that an index can narrow it down by.
+//! * What live records have in a tenant's own fields is in `custom_values` once more, which one
+//!   index serves for all tenants.
 //! * Absent values come last in both directions, which one index cannot serve: an index that ends
 //!   in an optional field that lists are sorted by has a twin for descending.
 //! * Indexes for lists hold live records only.
@@ -25,7 +27,7 @@ use crm_core::store::{Catalogue, Field, Kind, Schema, Scoping};
 pub(crate) use ddl::{SYSTEM_POLICY, TENANT_POLICY};
 pub use ddl::{create_record_tables_sql, create_table_sql, create_tables_sql};
 pub use distribute::distribute_tables_sql;
-use names::{SEARCH_TEXT, TENANT, TERMS, compared_column};
+use names::{CUSTOM_VALUES, CUSTOM_VALUES_KEY, SEARCH_TEXT, TENANT, TERMS, compared_column};
 
 /// The tenant that a statement has said it works for; nobody's where it has said nothing.
 pub(crate) const CURRENT_TENANT: &str = "NULLIF(current_setting('app.tenant', true), '')::uuid";
@@ -235,7 +237,37 @@ pub(crate) fn support_tables() -> Vec<Table> {
             &[TENANT, "name"],
             Some(50),
         ),
+        custom_values(),
     ]
+}
+
+// What live records have in their tenant's own fields: see `crate::rows`. A value that went
+// leaves its entry without one behind, because a removal cannot go by a setting that its own
+// statement makes; the next value takes it up again.
+fn custom_values() -> Table {
+    let columns = vec![
+        Column::new(TENANT, "uuid", true),
+        Column::new("record_id", "uuid", true),
+        Column::new("field", "bigint", true),
+        Column::new("part", "bigint", true),
+        Column::new("value", "bytea", false),
+    ];
+    Table {
+        name: CUSTOM_VALUES.to_owned(),
+        tenant: true,
+        columns,
+        primary_key: CUSTOM_VALUES_KEY.map(str::to_owned).into(),
+        indexes: vec![Index {
+            name: "custom_values_value_idx".to_owned(),
+            unique: false,
+            definition: "btree (tenant_id, field, value, record_id) WHERE (value IS NOT NULL)"
+                .to_owned(),
+            with: None,
+        }],
+        foreign_keys: Vec::new(),
+        searched: false,
+        fillfactor: None,
+    }
 }
 
 fn led(tenant: bool, columns: impl IntoIterator<Item = String>) -> Vec<String> {

@@ -14,6 +14,11 @@ pub(crate) const SEARCH_TEXT: &str = "search_text";
 /// Numbers that narrow a search down: see the module.
 pub(crate) const TERMS: &str = "terms";
 
+/// The table of the values of tenants' own fields.
+pub(crate) const CUSTOM_VALUES: &str = "custom_values";
+/// Its primary key.
+pub(crate) const CUSTOM_VALUES_KEY: [&str; 4] = [TENANT, "record_id", "field", "part"];
+
 // PostgreSQL cuts longer ones, and two could become one.
 const LONGEST: usize = 63;
 

@@ -34,6 +34,10 @@ fn list(scope: Scope, adjust: impl FnOnce(Query) -> Query) -> String {
     lines(&query::render(scope, &adjust(Query::new(articles))).0.render())
 }
 
+fn own(key: &str, kind: Kind) -> Path {
+    Path::custom(field("articles", "customFields"), key, kind)
+}
+
 fn filtered(filter: Filter) -> String {
     let sql = list(SCOPE, |query| query.filter(filter).unwrap());
     // What comes before is the same in all of them.
@@ -102,6 +106,42 @@ fn a_search() {
 }
 
 #[test]
+fn a_list_by_a_tenants_own_fields() {
+    let filtered = list(SCOPE, |query| {
+        let plan = Filter::eq(own("plan", Kind::Code), "gold");
+        let seats = Filter::Compare(own("seats", Kind::Int), Comparison::Ge, 5.into());
+        query.filter(plan.and(seats).and(Filter::search("acme"))).unwrap().counted()
+    });
+    let sorted = list(SCOPE, |query| {
+        let by = vec![Sort::descending(own("region", Kind::Text))];
+        query.sort(by).unwrap().window(Window::Page { offset: 40, limit: 20 }).unwrap()
+    });
+    insta::assert_snapshot!(format!("{filtered}\n\n{sorted}"));
+}
+
+#[test]
+fn a_change_of_a_tenants_own_fields() {
+    let articles = Arc::clone(examples().get("articles").unwrap());
+    let before = record(
+        &articles,
+        1,
+        &[
+            ("title", "A".into()),
+            ("status", "active".into()),
+            ("isActive", true.into()),
+            ("firmId", Uuid::nil().into()),
+        ],
+    );
+    let fields = Value::Custom([("seats".to_owned(), 5.into())].into());
+    let change = changed(&articles, &before, "customFields", fields);
+    let sql = writing(SCOPE, vec![change]);
+    let start = sql.find(r#"INSERT INTO "custom_values""#).unwrap();
+    insta::assert_snapshot!(&sql[start..]);
+    let other = writing(SCOPE, vec![changed(&articles, &before, "remark", "x".into())]);
+    assert!(!other.contains("custom_values"), "nothing to do, so nothing is done: {other}");
+}
+
+#[test]
 fn a_list_across_tenants() {
     insta::assert_snapshot!(list(Scope::System, |query| {
         query.filter(Filter::search("acme")).unwrap().counted()
@@ -110,7 +150,6 @@ fn a_list_across_tenants() {
 
 #[test]
 fn conditions() {
-    let own = |key: &str, kind| Path::custom(field("articles", "customFields"), key, kind);
     let people = Arc::clone(examples().get("people").unwrap());
     let ann = Filter::Contains(Path::field(field("people", "email")), "50%".into());
     let filters = [

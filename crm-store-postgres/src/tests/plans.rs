@@ -2,11 +2,12 @@
 //! declared indexes give the rows, and their order, also to a plan that was made without knowing
 //! the values.
 
-use crm_core::store::{Cursor, Filter, Path, Sort, Window};
+use crm_core::store::{Comparison, Cursor, Filter, Kind, Path, Sort, Window};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, Row as _};
 
 use super::*;
 use crate::read::query;
+use crate::rows::field_number;
 use crate::sql::Statement;
 use crate::write::batch;
 
@@ -27,9 +28,13 @@ async fn crowded() -> (World, PgConnection) {
             '00000000-0000-0000-0000-000000000001', '{}', '{}', '{}', 'article ' || i,
             ARRAY[i % 7, 1000 + i]
         FROM generate_series(1, 60000) i;
+        INSERT INTO custom_values SELECT tenant_id, id, FIELD, 0, int8send(\"order\")
+        FROM articles;
         VACUUM ANALYZE";
+    let seats = field_number(world.schema("articles"), &seats(&world)).unwrap().to_string();
     for statement in fill.split(";\n") {
-        sqlx::raw_sql(statement.trim()).execute(&mut owner).await.unwrap();
+        let statement = statement.trim().replace("FIELD", &seats);
+        sqlx::raw_sql(AssertSqlSafe(statement)).execute(&mut owner).await.unwrap();
     }
     let mut app = PgConnection::connect(&world.database.app_url()).await.unwrap();
     sqlx::raw_sql("SET ROLE crm_app; SET plan_cache_mode = force_generic_plan")
@@ -37,6 +42,10 @@ async fn crowded() -> (World, PgConnection) {
         .await
         .unwrap();
     (world, app)
+}
+
+fn seats(world: &World) -> Path {
+    Path::custom(world.field("articles", "customFields"), "seats", Kind::Int)
 }
 
 async fn plan(connection: &mut PgConnection, statement: &Statement, binds: usize) -> String {
@@ -164,5 +173,53 @@ async fn a_change_finds_its_record_by_its_key() {
         let plan = plan(&mut app, &writing.statement, writing.binds.len()).await;
         assert_uses(&plan, "LockRows", &[]);
         assert!(plan.contains("Index Scan using articles_pkey"), "{plan}");
+    }
+}
+
+#[tokio::test]
+async fn a_tenants_own_field_is_found_and_sorted_by_through_its_entries() {
+    let (world, mut app) = crowded().await;
+    let own = |key: &str, kind| Path::custom(world.field("articles", "customFields"), key, kind);
+    let region = || own("region", Kind::Text);
+    let articles = || Query::new(Arc::clone(world.schema("articles")));
+    for (what, filter) in [
+        ("equal", Filter::eq(seats(&world), 5)),
+        ("one of some", Filter::In(seats(&world), vec![5.into(), 6.into()])),
+        ("a range", Filter::Compare(seats(&world), Comparison::Ge, 5.into())),
+        ("a text", Filter::eq(region(), "EMEA")),
+        ("a beginning", Filter::StartsWith(region(), "em".into())),
+        ("a code", Filter::eq(own("plan", Kind::Code), "gold")),
+        ("an element", Filter::eq(own("langs", Kind::Codes), "de")),
+        ("present", Filter::Absent(region()).not()),
+        (
+            "a decimal",
+            Filter::Compare(
+                own("price", Kind::Decimal { scale: 6 }),
+                Comparison::Lt,
+                Value::Decimal("9.5".parse().unwrap()),
+            ),
+        ),
+    ] {
+        let query = articles().filter(filter).unwrap();
+        let (statement, binds) = query::render(SCOPE, &query);
+        let plan = plan(&mut app, &statement, binds.len()).await;
+        assert_uses(&plan, "custom_values_value_idx", &["Seq Scan on custom_values"]);
+        assert!(plan.contains("id = ANY"), "{what}:\n{plan}");
+        let entries: Vec<&str> = plan
+            .lines()
+            .filter(|line| line.contains("Index Cond") && line.contains("field ="))
+            .collect();
+        assert!(!entries.is_empty(), "{what}:\n{plan}");
+        if what != "present" {
+            assert!(entries.iter().any(|line| line.contains("value")), "{what}:\n{plan}");
+        }
+    }
+    for descending in [false, true] {
+        let sort = vec![Sort { path: seats(&world), descending }];
+        let query = articles().sort(sort).unwrap();
+        let (statement, binds) = query::render(SCOPE, &query);
+        let plan = plan(&mut app, &statement, binds.len()).await;
+        assert_uses(&plan, "custom_values_value_idx", &["Sort", "Seq Scan on custom_values"]);
+        assert_eq!(plan.contains("Backward using custom_values_value_idx"), descending, "{plan}");
     }
 }

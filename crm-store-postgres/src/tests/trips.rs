@@ -3,7 +3,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crm_core::store::{Filter, Path};
+use crm_core::store::{Filter, Kind, Path, Sort};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use url::Url;
@@ -139,6 +139,35 @@ async fn a_read_is_one_trip_and_a_commit_is_one_trip() {
     wire.trips();
     world.commit(change(&world.firm(2, "Firm"))).await.unwrap();
     assert_eq!(wire.trips(), 1, "change");
+
+    let own = |id: u128| {
+        let fields = [("seats".to_owned(), 5.into()), ("region".to_owned(), "EMEA".into())];
+        world.article(id, 1, &[("customFields", Value::Custom(fields.into()))])
+    };
+    let articles = Arc::clone(world.schema("articles"));
+    let clear = |before: &Record| {
+        vec![changed(&articles, before, "customFields", Value::Custom(Default::default()))]
+    };
+    for id in [3, 4] {
+        wire.trips();
+        world.commit(vec![world.insert("articles", own(id))]).await.unwrap();
+        if id == 4 {
+            assert_eq!(wire.trips(), 1, "create with fields of the tenant's own");
+        }
+        world.commit(clear(&own(id))).await.unwrap();
+        if id == 4 {
+            assert_eq!(wire.trips(), 1, "clear them");
+        }
+    }
+    let seats = Path::custom(world.field("articles", "customFields"), "seats", Kind::Int);
+    let few = Query::new(Arc::clone(&articles)).filter(Filter::eq(seats.clone(), 5)).unwrap();
+    let sorted = Query::new(articles).sort(vec![Sort::ascending(seats)]).unwrap();
+    for query in [few.counted(), sorted.counted()] {
+        world.store.answer(SCOPE, &query).await.unwrap();
+        wire.trips();
+        world.store.answer(SCOPE, &query).await.unwrap();
+        assert_eq!(wire.trips(), 1, "by a field of the tenant's own");
+    }
 
     let many = |ids: std::ops::Range<u128>| {
         ids.map(|id| world.insert("firms", world.firm(id, "Firm"))).collect::<Vec<_>>()

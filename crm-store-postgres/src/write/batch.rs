@@ -17,6 +17,8 @@
 //!   made before row security looks at one; an `UPDATE … FROM s` may be joined the other way
 //!   round. Removals have no such form: their batch runs in a transaction that makes the setting
 //!   first.
+//! * Values of a tenant's own fields that came, changed or went are written to `custom_values` in
+//!   one part more; most batches have none.
 //! * The last query asks for the parts in order, and so makes them happen in order: locks,
 //!   records, counts, counters. Keys are not touched by a change, so its lock lets others refer
 //!   to the record.
@@ -31,11 +33,12 @@ use uuid::Uuid;
 
 use super::group::{Group, Place, groups};
 use crate::read::scope::{C, R, S, setting, setting_tenant};
-use crate::rows::{Column, columns, encode, encode_column, has_tenant};
+use crate::rows::{Column, columns, encode, encode_column, has_tenant, numbers_of, own_fields};
 use crate::sql::{
     Alias, Bind, Binds, Conflict, Delete, Expr, From, Insert, Join, Order, Part, Select, Source,
     Statement,
 };
+use crate::tables::names::{CUSTOM_VALUES, CUSTOM_VALUES_KEY};
 
 const G: Alias = Alias::named("g");
 const U: Alias = Alias::named("u");
@@ -83,7 +86,15 @@ pub(crate) fn render(
         if !group.removals.is_empty() {
             let delete = writer.delete(&group.schema, &group.removals);
             written.push(writer.write(Part::Delete(delete)));
+            if own_fields(&group.schema).is_some() {
+                let delete = writer.delete_entries(&group.schema, &group.removals);
+                written.push(writer.write(Part::Delete(delete)));
+            }
         }
+    }
+    if groups.iter().any(|group| !group.entries.is_empty()) {
+        let entries = writer.entries(&groups);
+        written.push(writer.write(Part::Insert(entries)));
     }
     if groups.iter().any(|group| !group.growth.is_empty()) {
         let counts = writer.counts(&groups, slot);
@@ -357,9 +368,13 @@ impl Writer {
     }
 
     fn delete(&mut self, schema: &Schema, removals: &[Place]) -> Delete {
+        self.delete_by("id", schema, removals)
+    }
+
+    fn delete_by(&mut self, column: &str, schema: &Schema, removals: &[Place]) -> Delete {
         let (places, own) = self.places(schema, removals, None);
         let mut filter: Vec<Expr> = own.into_iter().collect();
-        filter.push(C.column("id").eq(U.column("id")));
+        filter.push(C.column(column).eq(U.column("id")));
         filter.push(G.column("ok"));
         let using = [(Source::Part(G), G), (places, U)].map(|(source, alias)| From {
             join: Join::Cross,
@@ -367,6 +382,52 @@ impl Writer {
             alias,
         });
         Delete { table: schema.name().to_owned(), using: using.into(), filter }
+    }
+
+    /// The entries of the tenant's own fields: those that came or changed with their value, those
+    /// that went without one.
+    fn entries(&mut self, groups: &[Group]) -> Insert {
+        let all = || groups.iter().flat_map(|group| &group.entries);
+        let octets = all().map(|(.., (_, _, value))| value.clone()).collect();
+        let mut arrays = vec![
+            self.binds.add(Bind::Uuids(all().map(|(_, id, _)| Some(*id)).collect())),
+            self.binds.add(Bind::Ints(all().map(|(.., (field, ..))| Some(*field)).collect())),
+            self.binds.add(Bind::Ints(all().map(|(.., (_, part, _))| Some(*part)).collect())),
+            self.binds.add(Bind::ManyOctets(octets)),
+        ];
+        let mut columns = ["record_id", "field", "part", "value"].map(str::to_owned).to_vec();
+        let tenant = match self.scope {
+            Scope::Tenant(_) => setting_tenant(),
+            Scope::System => {
+                arrays.push(self.binds.add(uuids_of(all().map(|(tenant, ..)| *tenant))));
+                columns.push("tenant_id".to_owned());
+                U.column("tenant_id")
+            }
+        };
+        let rest = ["record_id", "field", "part", "value"].map(|column| U.column(column));
+        let items = std::iter::once(tenant).chain(rest);
+        let rows = Source::Function(Expr::Call("unnest", arrays), columns);
+        Insert {
+            table: CUSTOM_VALUES.to_owned(),
+            columns: ["tenant_id", "record_id", "field", "part", "value"].map(str::to_owned).into(),
+            rows: self.begin(Select::of(items)).from(rows, U),
+            conflict: Some(Conflict {
+                keys: CUSTOM_VALUES_KEY.into(),
+                set: vec![("value".to_owned(), EXCLUDED.column("value"))],
+            }),
+            returning: vec![Expr::Sql("1")],
+        }
+    }
+
+    fn delete_entries(&mut self, schema: &Schema, removals: &[Place]) -> Delete {
+        let mut delete = self.delete_by("record_id", schema, removals);
+        CUSTOM_VALUES.clone_into(&mut delete.table);
+        let (least, beyond) = numbers_of(schema);
+        delete.filter.extend([
+            C.column("field").infix(">=", self.binds.add(Bind::Int(Some(least)))),
+            C.column("field").infix("<", self.binds.add(Bind::Int(Some(beyond)))),
+        ]);
+        delete
     }
 
     fn counts(&mut self, groups: &[Group], slot: i64) -> Insert {

@@ -12,6 +12,8 @@ use crm_core::tenants::TenantId;
 use crm_core::{Error, Result};
 use uuid::Uuid;
 
+use crate::rows::{Entry, changed_entries};
+
 /// What a batch does with records of one type.
 #[derive(Debug)]
 pub(crate) struct Group {
@@ -23,6 +25,8 @@ pub(crate) struct Group {
     pub(crate) changed: Vec<Place>,
     /// The records that must be at a version and stay there meanwhile.
     pub(crate) checked: Vec<Place>,
+    /// What becomes of the entries of the tenant's own fields.
+    pub(crate) entries: Vec<(Option<TenantId>, Uuid, Entry)>,
     /// How many live records there are more or less.
     pub(crate) growth: BTreeMap<Option<TenantId>, i64>,
 }
@@ -62,6 +66,7 @@ pub(crate) fn groups(scope: Scope, batch: &Batch) -> Result<Vec<Group>> {
         group.removals.sort_unstable();
         group.changed.sort_unstable();
         group.checked.sort_unstable();
+        group.entries.sort_unstable();
         group.growth.retain(|_, growth| *growth != 0);
     }
     Ok(groups)
@@ -96,6 +101,7 @@ impl Group {
             removals: Vec::new(),
             changed: Vec::new(),
             checked: Vec::new(),
+            entries: Vec::new(),
             growth: BTreeMap::new(),
         }
     }
@@ -104,11 +110,13 @@ impl Group {
         match operation {
             Operation::Insert { schema, record } => {
                 self.grow(record, 1);
+                self.enter(None, record);
                 self.inserts.push(Row::new(schema, record.clone()));
             }
             Operation::Update { schema, before, after } => {
                 self.grow(before, -1);
                 self.grow(after, 1);
+                self.enter(Some(before), after);
                 self.changed.push(Place::of(before));
                 self.updates.push(Row::new(schema, after.clone()));
             }
@@ -120,6 +128,12 @@ impl Group {
             Operation::Check { before, .. } => self.checked.push(Place::of(before)),
             Operation::Increment { .. } => {}
         }
+    }
+
+    fn enter(&mut self, before: Option<&Record>, after: &Record) {
+        let entries = changed_entries(&self.schema, before, after);
+        let place = |entry| (after.tenant(), after.id(), entry);
+        self.entries.extend(entries.into_iter().map(place));
     }
 
     fn grow(&mut self, record: &Record, by: i64) {
