@@ -19,4 +19,6 @@ pub mod purge;
 pub mod readiness;
 pub mod server;
 pub mod standing;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 pub mod tokens;

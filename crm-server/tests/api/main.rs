@@ -44,6 +44,8 @@ mod instances;
 #[cfg(test)]
 mod miniflexcrm;
 #[cfg(test)]
+mod mutated;
+#[cfg(test)]
 mod operations;
 #[cfg(test)]
 mod reach;
@@ -63,3 +65,5 @@ mod tenants;
 mod users;
 #[cfg(test)]
 mod vocabulary;
+#[cfg(test)]
+mod wire;

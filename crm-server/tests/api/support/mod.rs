@@ -14,12 +14,14 @@ mod conforms;
 mod document;
 mod people;
 mod server;
+mod watched;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use conforms::{faults, resolve};
 pub(crate) use document::document;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
+pub(crate) use watched::Watched;
 
 /// Whether something becomes true within the second that is promised, and a little more.
 pub(crate) async fn soon(mut check: impl AsyncFnMut() -> bool) -> bool {

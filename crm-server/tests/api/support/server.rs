@@ -12,8 +12,10 @@ use crm_server::tokens::generate_key;
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
 use crm_store_postgres::{PostgresOptions, PostgresStore};
+use poem::endpoint::BoxEndpoint;
 
 use super::client::Client;
+use super::watched::Watched;
 
 /// Where the records of a test are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,19 +45,38 @@ fn config() -> Config {
     config
 }
 
+async fn postgres() -> (TestDatabase, PostgresStore) {
+    let database = TestDatabase::migrated().await.unwrap();
+    let mut options = PostgresOptions::new(database.app_url());
+    options.max_connections = 4;
+    let store = PostgresStore::connect(&options).await.unwrap();
+    (database, store)
+}
+
 impl TestServer {
     pub(crate) async fn start(backend: Backend) -> Self {
         match backend {
             Backend::Memory => Self::over(Arc::new(MemoryStore::new())).await,
             Backend::Postgres => {
-                let database = TestDatabase::migrated().await.unwrap();
-                let mut options = PostgresOptions::new(database.app_url());
-                options.max_connections = 4;
-                let store = PostgresStore::connect(&options).await.unwrap();
+                let (database, store) = postgres().await;
                 let server = Self::of(Parts::on_postgres(config(), store)).await;
                 Self { database: Some(database), ..server }
             }
         }
+    }
+
+    /// A server over a store that counts what is written in whose tenant.
+    pub(crate) async fn watched(backend: Backend) -> (Self, Arc<Watched>) {
+        let (database, store): (_, Arc<dyn Store>) = match backend {
+            Backend::Memory => (None, Arc::new(MemoryStore::new())),
+            Backend::Postgres => {
+                let (database, store) = postgres().await;
+                (Some(database), Arc::new(store))
+            }
+        };
+        let watched = Arc::new(Watched::new(store));
+        let server = Self::over(Arc::clone(&watched) as Arc<dyn Store>).await;
+        (Self { database, ..server }, watched)
     }
 
     /// A server over this store.
@@ -113,6 +134,16 @@ impl TestServer {
     /// A caller of the address that metrics have of their own.
     pub(crate) fn monitoring(&self) -> Client {
         Client::new(self.running.metrics_address().unwrap())
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.running.address()
+    }
+
+    /// The same server, without the network.
+    pub(crate) fn endpoint(&self) -> BoxEndpoint<'static> {
+        self.app.endpoint()
     }
 
     /// The server's clock, which stands still until it is moved.

@@ -1,0 +1,261 @@
+//! Operations as an OpenAPI document describes them.
+
+use std::collections::BTreeSet;
+
+use poem::http::Method;
+use serde_json::Value;
+
+/// An OpenAPI 3 document.
+#[derive(Debug, Clone)]
+pub struct Document {
+    root: Value,
+    operations: Vec<Operation>,
+}
+
+/// One operation.
+#[derive(Debug, Clone)]
+pub struct Operation {
+    /// `GET /customers/{id}`, without what the servers' address adds.
+    pub name: String,
+    /// Its method.
+    pub method: Method,
+    /// Its path as it is called, with parameters in braces.
+    pub path: String,
+    /// Its parameters, wherever they stand.
+    pub parameters: Vec<Parameter>,
+    /// The schema of its body in JSON; none where it takes none.
+    pub body: Option<Value>,
+    /// Whether a body has to be there.
+    pub needs_body: bool,
+    /// The statuses that it is listed to answer.
+    pub statuses: BTreeSet<u16>,
+    /// Whether it asks for a token.
+    pub guarded: bool,
+}
+
+/// A parameter.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub place: Place,
+    /// What it takes.
+    pub schema: Value,
+    /// Whether it has to be there.
+    pub required: bool,
+    /// The names that it goes by beside its own: ``Also as `id[ne]`, `id[in]`.``
+    pub also: Vec<String>,
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the path.
+    Path,
+    /// In the query.
+    Query,
+    /// In a header.
+    Header,
+}
+
+impl Document {
+    /// Reads one.
+    ///
+    /// # Errors
+    /// Where it has no paths, or an operation's method is none.
+    pub fn new(root: Value) -> Result<Self, String> {
+        let server = root.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
+        // The path of an address, where it is a whole one.
+        let base = match server.split_once("://") {
+            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+            None => server,
+        };
+        let base = base.trim_end_matches('/').to_owned();
+        let mut document = Self { root, operations: Vec::new() };
+        let paths = document.root["paths"].as_object().ok_or("the document has no paths")?;
+        let mut operations = Vec::new();
+        for (path, item) in paths {
+            let shared = item["parameters"].as_array().cloned().unwrap_or_default();
+            for (method, operation) in item.as_object().into_iter().flatten() {
+                if !operation.is_object() {
+                    continue;
+                }
+                let name = format!("{} {path}", method.to_uppercase());
+                let method = method.to_uppercase().parse::<Method>();
+                let method = method.map_err(|_| format!("{name}: no such method"))?;
+                let own = operation["parameters"].as_array().into_iter().flatten();
+                let parameters = shared.iter().chain(own);
+                let content = document.resolve(&operation["requestBody"]);
+                let statuses = operation["responses"].as_object().into_iter().flatten();
+                operations.push(Operation {
+                    method,
+                    path: format!("{base}{path}"),
+                    parameters: parameters.filter_map(|p| document.parameter(p)).collect(),
+                    body: json_schema(content).cloned(),
+                    needs_body: content["required"].as_bool().unwrap_or_default(),
+                    statuses: statuses.filter_map(|(status, _)| status.parse().ok()).collect(),
+                    guarded: operation["security"].as_array().is_some_and(|all| !all.is_empty()),
+                    name,
+                });
+            }
+        }
+        document.operations = operations;
+        Ok(document)
+    }
+
+    /// Every operation.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// What a reference leads to, and what wraps a single one; anything else is itself.
+    pub fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
+        let target = schema["$ref"].as_str().or_else(|| match schema["allOf"].as_array() {
+            Some(all) if all.len() == 1 => all[0]["$ref"].as_str(),
+            _ => None,
+        });
+        let target = target.and_then(|target| target.strip_prefix('#'));
+        target.and_then(|pointer| self.root.pointer(pointer)).unwrap_or(schema)
+    }
+
+    /// The document itself.
+    pub fn root(&self) -> &Value {
+        &self.root
+    }
+
+    fn parameter(&self, parameter: &Value) -> Option<Parameter> {
+        let parameter = self.resolve(parameter);
+        let place = match parameter["in"].as_str()? {
+            "path" => Place::Path,
+            "query" => Place::Query,
+            "header" => Place::Header,
+            _ => return None,
+        };
+        let name = parameter["name"].as_str()?.to_owned();
+        let description = parameter["description"].as_str().unwrap_or_default();
+        let also = description
+            .split('`')
+            .filter(|text| text.starts_with(&format!("{name}[")))
+            .map(str::to_owned)
+            .collect();
+        let required = parameter["required"].as_bool().unwrap_or_default();
+        let schema = self.resolve(&parameter["schema"]).clone();
+        Some(Parameter { name, place, schema, required, also })
+    }
+}
+
+fn json_schema(body: &Value) -> Option<&Value> {
+    let content = body["content"].as_object()?;
+    let json = content.get("application/json").or_else(|| {
+        content.iter().find(|(name, _)| name.contains("json")).map(|(_, media)| media)
+    })?;
+    json.get("schema")
+}
+
+impl Operation {
+    /// What its records are called: `/customers/tags/{id}/restore` has `tags`.
+    pub fn kind(&self) -> &str {
+        let leading = self.path.split('/').take_while(|segment| !segment.starts_with('{'));
+        leading.filter(|segment| !segment.is_empty()).last().unwrap_or_default()
+    }
+
+    /// The last word of its path that is no parameter: of `/customers/{id}/notes`, `notes`.
+    pub fn last_word(&self) -> &str {
+        let mut segments = self.path.split('/');
+        segments.rfind(|word| !word.is_empty() && !word.starts_with('{')).unwrap_or_default()
+    }
+
+    /// The parameters of its path, each with the kind of record that it names, which is the word
+    /// before it.
+    pub fn path_parameters(&self) -> Vec<(&Parameter, String)> {
+        let mut before = "";
+        let mut found = Vec::new();
+        for segment in self.path.split('/').filter(|segment| !segment.is_empty()) {
+            match segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
+                Some(name) => {
+                    let named = |p: &&Parameter| p.place == Place::Path && p.name == name;
+                    let parameter = self.parameters.iter().find(named);
+                    found.extend(parameter.map(|parameter| (parameter, before.to_owned())));
+                }
+                None => before = segment,
+            }
+        }
+        found
+    }
+
+    /// Whether it makes a record of the kind that its path ends with.
+    pub fn creates(&self) -> bool {
+        self.method == Method::POST && self.statuses.contains(&201) && self.body.is_some()
+    }
+
+    /// Whether it only reads.
+    pub fn reads(&self) -> bool {
+        self.method == Method::GET || self.method == Method::HEAD
+    }
+
+    /// Its path with values in place of parameters; encoded.
+    pub fn path_with(&self, value: impl Fn(&str) -> String) -> String {
+        let segments = self.path.split('/').map(|segment| {
+            let name = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+            name.map_or_else(|| segment.to_owned(), |name| encoded(&value(name)))
+        });
+        segments.collect::<Vec<_>>().join("/")
+    }
+}
+
+/// A value as it stands in a path or a query.
+pub(super) fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn operations_are_read_with_what_they_refer_to() {
+        let document = Document::new(json!({
+            "servers": [{"url": "https://crm.example/api/v1/"}],
+            "paths": {"/customers/{id}/tags/{tagId}": {"put": {
+                "security": [{"bearer": []}],
+                "parameters": [
+                    {"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}},
+                    {"name": "tagId", "in": "path", "schema": {"type": "string"}},
+                    {"$ref": "#/components/parameters/Tenant"}
+                ],
+                "requestBody": {"required": true, "content": {"application/json": {
+                    "schema": {"$ref": "#/components/schemas/Input"}
+                }}},
+                "responses": {"200": {}, "404": {}}
+            }}},
+            "components": {
+                "parameters": {"Tenant": {"name": "X-Tenant-ID", "in": "header", "schema": {}}},
+                "schemas": {"Input": {"type": "object"}}
+            }
+        }))
+        .unwrap();
+        let [operation] = document.operations() else { panic!() };
+        assert_eq!(operation.name, "PUT /customers/{id}/tags/{tagId}");
+        assert_eq!(operation.kind(), "customers");
+        let kinds: Vec<_> =
+            operation.path_parameters().into_iter().map(|(p, k)| (&*p.name, k)).collect();
+        assert_eq!(kinds, [("id", "customers".to_owned()), ("tagId", "tags".to_owned())]);
+        assert_eq!(operation.parameters[2].place, Place::Header);
+        assert_eq!(document.resolve(operation.body.as_ref().unwrap()), &json!({"type": "object"}));
+        assert!(operation.guarded && operation.needs_body && operation.statuses.contains(&404));
+        assert_eq!(
+            operation.path_with(|name| format!("{name}/")),
+            "/api/v1/customers/id%2F/tags/tagId%2F"
+        );
+    }
+}

@@ -1,0 +1,54 @@
+//! Proofs that an API keeps tenants apart, for whoever serves one: this server's own tests, and
+//! those of a program that mounts it beside operations of its own.
+//!
+//! [`Crossing`] reads every operation out of an OpenAPI document and calls it as nobody, with
+//! tokens that were made up, and as the owner of one tenant who names what belongs to another: in
+//! the path, in each parameter, in headers, in front of the path, in each field of a body. An
+//! answer must be a refusal, and the same to the letter as for what nobody has, so that it cannot
+//! even tell that there is something; and afterwards the other tenant's data must be what they
+//! were. An operation that is added to the document is taken in by itself.
+//!
+//! It needs three things: a [`Server`] (an address, or an endpoint in the same process), the
+//! [`Document`], and [`Tenants`], which makes a tenant and somebody who may do everything in it.
+//!
+//! ```no_run
+//! use async_trait::async_trait;
+//! use crm_server::testkit::{Crossing, Document, Listening, Member, Tenants};
+//!
+//! struct Mine;
+//!
+//! #[async_trait]
+//! impl Tenants for Mine {
+//!     async fn tenant(&self, name: &str) -> Member {
+//!         todo!("sign somebody up who founds {name}")
+//!     }
+//! }
+//!
+//! # async fn example(document: serde_json::Value) -> Result<(), String> {
+//! let server = Listening(([127, 0, 0, 1], 8080).into());
+//! let document = Document::new(document)?;
+//! let report = Crossing::new(&server, &document, &Mine).run().await;
+//! report.against(&[])?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! It is for tests only, behind the feature `testkit`: it makes thousands of requests, and writes.
+
+mod crossing;
+mod document;
+mod forged;
+mod furnish;
+mod places;
+mod report;
+mod sample;
+mod server;
+mod told;
+
+pub use crossing::Crossing;
+pub use document::{Document, Operation, Parameter, Place};
+pub use forged::{BadToken, signed_otherwise, unsigned};
+pub use furnish::{Furnished, Member, Tenants};
+pub use report::{Exception, Finding, Report};
+pub use sample::{Form, Sampler};
+pub use server::{Answer, Ask, Listening, Mounted, Server};

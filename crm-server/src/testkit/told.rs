@@ -1,0 +1,52 @@
+//! What an answer tells, so that two of them can be held against each other.
+
+use serde_json::{Value, json};
+
+use super::server::Answer;
+
+/// Headers that differ from answer to answer.
+const OF_THE_MOMENT: &[&str] = &["date", "x-request-id"];
+
+/// What an answer says, without what the caller sent and what is of the moment.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Told {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+/// A value as answers repeat it.
+pub(super) fn said(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) => map.keys().next().cloned().unwrap_or_default(),
+        other => other.to_string(),
+    }
+}
+
+/// What an answer to a request at a path says, where `sent` was sent.
+pub(super) fn told(answer: &Answer, sent: &[&str], path: &str) -> Told {
+    let mut body = answer.json();
+    let text = match body.as_object_mut() {
+        Some(object) => {
+            object.remove("requestId");
+            body.to_string()
+        }
+        None => String::from_utf8_lossy(&answer.body).into_owned(),
+    };
+    // A record that was made for this question alone has an id of its own.
+    let own = path.split(['/', '?']).filter(|part| part.len() == 36);
+    let hide = |text: String| {
+        let text = sent.iter().filter(|s| !s.is_empty()).fold(text, |text, s| {
+            text.replace(&json!(s).to_string().replace('"', ""), "…").replace(s, "…")
+        });
+        own.clone().fold(text, |text, id| text.replace(id, "own"))
+    };
+    let headers = answer.headers.iter().filter(|(name, _)| !OF_THE_MOMENT.contains(&name.as_str()));
+    let headers = headers.map(|(name, value)| {
+        let value = String::from_utf8_lossy(value.as_bytes()).into_owned();
+        (name.to_string(), hide(value))
+    });
+    let headers = headers.filter(|(name, _)| name != "content-length").collect();
+    Told { status: answer.status, headers, body: hide(text) }
+}
