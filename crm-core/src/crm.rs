@@ -17,6 +17,7 @@ use crate::idempotency::Idempotency;
 use crate::lately::Lately;
 use crate::ports::PasswordHasher;
 use crate::records::{Records, Rules};
+use crate::relations::{RelationKinds, Relations};
 use crate::roles::Roles;
 use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
@@ -72,6 +73,8 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::custom_fields::CustomClaim::schema(),
         crate::companies::Company::schema(),
         crate::customers::Customer::schema(),
+        crate::relations::RelationKind::schema(),
+        crate::relations::Relation::schema(),
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
         crate::idempotency::Claim::schema(),
@@ -313,6 +316,16 @@ impl TenantCrm {
     /// Customers.
     pub fn customers(&self) -> Customers {
         Customers::new(self.clone())
+    }
+
+    /// Links between any two records.
+    pub fn relations(&self) -> Relations {
+        self.records()
+    }
+
+    /// The tenant's own kinds of links.
+    pub fn relation_kinds(&self) -> RelationKinds {
+        self.records()
     }
 
     /// The tags that the tenant describes its records with.

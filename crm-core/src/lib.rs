@@ -60,6 +60,7 @@
 //! | say who may do what | [`access`] |
 //! | list, count, create, change, delete records of any type | [`Records`], [`Find`], [`Where`] |
 //! | make tenants, and work across them | [`tenants`] |
+//! | link any two records | [`relations`] |
 //! | keep customers, companies, tags, a tenant's own fields | [`customers`], [`companies`], [`tags`], [`custom_fields`] |
 //! | know what a record is that another one names | [`EndRef`], [`TenantCrm::ends`] |
 //! | give a tenant roles of its own | [`roles`] |
@@ -105,6 +106,7 @@ mod lately;
 mod near;
 pub mod ports;
 mod records;
+pub mod relations;
 pub mod roles;
 pub mod store;
 pub mod tags;
@@ -187,6 +189,8 @@ pub mod values;
 /// | `owners(everybody)` | read by anybody who may read them at any reach |
 /// | `owners(assigned(a, b), creator(c))` | the users in `a` and `b`, or, where all are absent, the one in `c`; one of the two parts may be missing |
 /// | `owners(through(customer_id))` | whoever owns the record referred to |
+/// | `owners(ends)` | whoever may read each of the live records that its ends name |
+/// | `ends(from(from_type, from_id), …)` | each is a type and an identifier that name a record of any type |
 /// | `unique(name = "…", fields(a, b))` | no two live records of a tenant share these; repeatable |
 /// | `index(a, b)` | lists are often filtered or sorted so; repeatable |
 /// | `resource = "users"` | the resource that permissions on its records name, where it is not `name` |

@@ -3,6 +3,8 @@
 //! A plan may only leave out rows that cannot match. Whether a row matches is asked of the
 //! evaluator in any case.
 
+use std::collections::HashSet;
+
 use crm_core::store::evaluate::Row;
 use crm_core::store::{Deleted, FieldIndex, Filter, Value};
 use uuid::Uuid;
@@ -22,6 +24,8 @@ pub(crate) enum Source {
     Unique(usize, Box<[Key]>),
     /// Under these values of the ordered index at the position.
     Equal(usize, Vec<Key>),
+    /// In any of these places.
+    Any(Vec<Self>),
     /// Anywhere.
     All,
 }
@@ -62,7 +66,24 @@ impl Source {
                 return Self::Equal(number, keys);
             }
         }
-        Self::All
+        Self::of_any(table, filter, deleted)
+    }
+
+    // Where one of several filters must match and each names its rows by a key.
+    fn of_any(table: &Table, filter: &Filter, deleted: Deleted) -> Self {
+        let any = match filter {
+            Filter::Or(any) => Some(any),
+            Filter::And(all) => all.iter().find_map(|filter| match filter {
+                Filter::Or(any) => Some(any),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let sources = any.map(|any| any.iter().map(|filter| Self::of(table, filter, deleted)));
+        match sources.map(Iterator::collect::<Vec<_>>) {
+            Some(sources) if !sources.contains(&Self::All) => Self::Any(sources),
+            _ => Self::All,
+        }
     }
 
     /// The rows of a part, without order; each at most once.
@@ -81,6 +102,11 @@ impl Source {
                 let index = &part.ordered[*number];
                 Box::new(keys.iter().flat_map(|key| index.equal(key)))
             }
+            Self::Any(sources) => {
+                let mut seen = HashSet::new();
+                let rows = sources.iter().flat_map(move |source| source.rows(part, deleted));
+                Box::new(rows.filter(move |row| seen.insert(row.record().id())))
+            }
             Self::All => part.rows(deleted),
         }
     }
@@ -89,7 +115,7 @@ impl Source {
     pub(crate) fn is_narrow(&self, part: &Part) -> bool {
         match self {
             Self::Id(_) | Self::Unique(..) => true,
-            Self::Equal(..) => self.rows(part, Deleted::Exclude).nth(FEW).is_none(),
+            Self::Equal(..) | Self::Any(_) => self.rows(part, Deleted::Exclude).nth(FEW).is_none(),
             Self::All => false,
         }
     }

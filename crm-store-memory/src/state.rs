@@ -70,4 +70,9 @@ impl Lookup for State {
         let number = self.numbers.get(schema.name())?;
         self.tables.get(*number)?.row(tenant, id).map(|row| &**row)
     }
+
+    fn known_by(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row> {
+        let table = self.numbers.get(schema.name()).and_then(|number| self.tables.get(*number));
+        table.map_or_else(Vec::new, |table| table.known_by(tenant, id))
+    }
 }

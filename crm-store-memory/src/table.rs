@@ -33,7 +33,8 @@ impl Table {
     pub(crate) fn new(schema: Arc<Schema>, references: Vec<(FieldIndex, TableNumber)>) -> Self {
         let mut ordered = vec![system::CREATED_AT];
         let declared = schema.indexes().iter().filter_map(|index| index.fields.first().copied());
-        for field in declared.chain(references.iter().map(|(field, _)| *field)) {
+        let known_by = [schema.known_by()];
+        for field in declared.chain(references.iter().map(|(field, _)| *field)).chain(known_by) {
             let is_id = field == system::ID;
             if !is_id && schema.field(field).kind.is_ordered() && !ordered.contains(&field) {
                 ordered.push(field);
@@ -51,6 +52,19 @@ impl Table {
     /// The row with an identifier, live or deleted.
     pub(crate) fn row(&self, tenant: Option<TenantId>, id: Uuid) -> Option<&Arc<Row>> {
         self.parts.get(&tenant)?.row(id)
+    }
+
+    /// The rows that are known by an identifier, live or deleted.
+    pub(crate) fn known_by(&self, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row> {
+        let Some(part) = self.parts.get(&tenant) else { return Vec::new() };
+        let field = self.schema.known_by();
+        let Some(number) = self.ordered.iter().position(|ordered| *ordered == field) else {
+            return part.row(id).map(|row| &**row).into_iter().collect();
+        };
+        let id = Value::Uuid(id);
+        let deleted = part.deleted.values().map(|row| &**row);
+        let deleted = deleted.filter(|row| *row.record().get(field) == id);
+        part.ordered[number].equal(&Key::new(id.clone())).chain(deleted).collect()
     }
 
     /// The parts that a scope sees.

@@ -19,6 +19,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
         include_str!("../migrations/0002_tenants_users_and_customers.sql"),
     ),
     ("companies", include_str!("../migrations/0003_companies.sql")),
+    ("relations", include_str!("../migrations/0004_relations.sql")),
     ("members", include_str!("../migrations/0005_members.sql")),
     ("custom values", include_str!("../migrations/0006_custom_values.sql")),
     ("idempotency", include_str!("../migrations/0007_idempotency.sql")),

@@ -38,7 +38,7 @@ pub(crate) fn printed(filter: &Filter) -> Option<String> {
                 words.iter().map(|word| format!("\"{}\"", escaped(word))).collect();
             format!("({})", words.join(" AND "))
         }
-        Filter::Related(..) => return None,
+        Filter::Related(..) | Filter::End(..) => return None,
         Filter::And(filters) => group(filters, " AND ")?,
         Filter::Or(filters) => group(filters, " OR ")?,
         Filter::Not(filter) => format!("NOT ({})", printed(filter)?),

@@ -23,6 +23,7 @@ pub(crate) struct Declaration {
     pub(crate) indexes: Vec<Vec<usize>>,
     pub(crate) default_draft: bool,
     pub(crate) resource: Option<LitStr>,
+    pub(crate) ends: Vec<End>,
     pub(crate) title: Option<usize>,
     pub(crate) known_by: Option<usize>,
     pub(crate) members: Vec<Member>,
@@ -39,6 +40,14 @@ pub(crate) enum Owners {
     Everybody,
     Users { assigned: Vec<(usize, Span)>, creator: Option<(usize, Span)> },
     Through(usize, Span),
+    Ends,
+}
+
+/// A pair of fields that name a record of any type.
+pub(crate) struct End {
+    pub(crate) name: String,
+    pub(crate) record_type: (usize, Span),
+    pub(crate) id: (usize, Span),
 }
 
 pub(crate) struct Unique {
@@ -224,6 +233,7 @@ struct Given {
     indexes: Vec<Vec<Ident>>,
     no_default_draft: Option<()>,
     resource: Option<LitStr>,
+    ends: Vec<(Ident, Vec<Ident>)>,
 }
 
 enum GivenOwners {
@@ -231,6 +241,7 @@ enum GivenOwners {
     Everybody,
     Users { assigned: Vec<Ident>, creator: Option<Ident> },
     Through(Ident),
+    Ends,
 }
 
 impl Given {
@@ -246,6 +257,11 @@ impl Given {
                     }
                     "tenant" => once(&meta, &mut given.scoping, Scoping::Tenant),
                     "global" => once(&meta, &mut given.scoping, Scoping::Global),
+                    "ends" => meta.parse_nested_meta(|inner| {
+                        let name = inner.path.require_ident()?.clone();
+                        given.ends.push((name, listed(&inner)?));
+                        Ok(())
+                    }),
                     "resource" => {
                         let resource = snake_name(&meta)?;
                         once(&meta, &mut given.resource, resource)
@@ -264,7 +280,7 @@ impl Given {
                         Ok(())
                     }
                     _ => Err(meta.error(
-                        "expected name, tenant, global, owners, unique, index, resource or \
+                        "expected name, tenant, global, owners, unique, index, ends, resource or \
                          no_default_draft",
                     )),
                 }
@@ -297,6 +313,10 @@ impl Given {
         let owners = match owners {
             GivenOwners::Nobody => Owners::Nobody,
             GivenOwners::Everybody => Owners::Everybody,
+            GivenOwners::Ends if self.ends.is_empty() => {
+                return Err(missing("say what its ends are, #[entity(ends(name(type, id), …))]"));
+            }
+            GivenOwners::Ends => Owners::Ends,
             GivenOwners::Users { assigned, creator } => Owners::Users {
                 assigned: all(&assigned)?,
                 creator: creator.as_ref().map(one).transpose()?,
@@ -319,6 +339,17 @@ impl Given {
         let positions =
             |fields: &Vec<Ident>| Ok(all(fields)?.into_iter().map(|(field, _)| field).collect());
         let indexes = self.indexes.iter().map(positions).collect::<Result<_>>()?;
+        let mut ends: Vec<End> = Vec::with_capacity(self.ends.len());
+        for (ident, fields) in &self.ends {
+            let name = camel_case(&ident.unraw().to_string());
+            if ends.iter().any(|other| other.name == name) {
+                return Err(Error::new_spanned(ident, "this end is declared twice"));
+            }
+            match all(fields)?[..] {
+                [record_type, id] => ends.push(End { name, record_type, id }),
+                _ => return Err(Error::new_spanned(ident, "an end is a type and an identifier")),
+            }
+        }
         let title = only(&members, |marks| marks.title, "another field is the title already")?;
         let known_by =
             only(&members, |marks| marks.known_by, "records are known by another field already")?;
@@ -332,6 +363,7 @@ impl Given {
             indexes,
             default_draft: self.no_default_draft.is_none(),
             resource: self.resource,
+            ends,
             title,
             known_by,
             members,
@@ -347,6 +379,7 @@ impl GivenOwners {
             let next = match (word.as_str(), found.take()) {
                 ("nobody", None) => Self::Nobody,
                 ("everybody", None) => Self::Everybody,
+                ("ends", None) => Self::Ends,
                 ("through", None) => Self::Through(single(&inner)?),
                 ("assigned", None) => Self::Users { assigned: listed(&inner)?, creator: None },
                 ("creator", None) => {
@@ -355,12 +388,12 @@ impl GivenOwners {
                 ("creator", Some(Self::Users { assigned, creator: None })) => {
                     Self::Users { assigned, creator: Some(single(&inner)?) }
                 }
-                ("nobody" | "everybody" | "through" | "assigned" | "creator", Some(_)) => {
+                ("nobody" | "everybody" | "ends" | "through" | "assigned" | "creator", Some(_)) => {
                     return Err(inner.error("contradicts what was said of the owners before"));
                 }
                 _ => {
                     return Err(inner.error(
-                        "expected nobody, everybody, assigned(…), creator(…) or through(…)",
+                        "expected nobody, everybody, ends, assigned(…), creator(…) or through(…)",
                     ));
                 }
             };

@@ -132,8 +132,30 @@ fn assertions(declaration: &Declaration) -> TokenStream {
             }
         }
     }
+    for end in &declaration.ends {
+        let kinds =
+            [(end.record_type, quote!(Code), "a code"), (end.id, quote!(Uuid), "an identifier")];
+        for ((field, span), kind, what) in kinds {
+            let member = &declaration.members[field];
+            let (name, own) = (&member.wire, self::kind(member));
+            let filtered = member.marks.filter.is_some();
+            assert(
+                span,
+                quote!(#filtered && ::core::matches!(#own, ::crm_core::store::Kind::#kind)),
+                format!("{name}: here an end has {what} with filter"),
+            );
+            if matches!(declaration.owners, Owners::Ends) {
+                let required = is_required(member);
+                assert(
+                    span,
+                    required,
+                    format!("{name}: an end that reach goes by is never absent"),
+                );
+            }
+        }
+    }
     match &declaration.owners {
-        Owners::Nobody | Owners::Everybody => {}
+        Owners::Nobody | Owners::Everybody | Owners::Ends => {}
         Owners::Users { assigned, creator } => {
             for (field, span) in assigned.iter().chain(creator) {
                 let member = &declaration.members[*field];
@@ -256,6 +278,11 @@ fn schema(declaration: &Declaration) -> TokenStream {
         quote!(.index(&[#(#fields),*])?)
     });
     let resource = declaration.resource.as_ref().map(|resource| quote!(.resource(#resource)));
+    let ends = declaration.ends.iter().map(|end| {
+        let (record_type, id) = (&members[end.record_type.0].wire, &members[end.id.0].wire);
+        let name = &end.name;
+        quote!(.end(#name, #record_type, #id)?)
+    });
     let title = declaration.title.map(|field| {
         let wire = &members[field].wire;
         quote!(.title(#wire)?)
@@ -271,6 +298,7 @@ fn schema(declaration: &Declaration) -> TokenStream {
                     #(.field(#fields))*
                     #(#unique)*
                     #(#indexes)*
+                    #(#ends)*
                     #resource #title #known_by
                     .build()
             }
@@ -305,6 +333,7 @@ fn owners(owners: &Owners) -> TokenStream {
     match owners {
         Owners::Nobody => quote!(::crm_core::store::Owners::Nobody),
         Owners::Everybody => quote!(::crm_core::store::Owners::Everybody),
+        Owners::Ends => quote!(::crm_core::store::Owners::Ends),
         Owners::Users { assigned, creator } => {
             let assigned = assigned.iter().map(|(field, _)| index(field));
             let creator = match creator {

@@ -34,6 +34,8 @@ const WORDS: &[&str] = &["read", "create", "update", "delete"];
 pub const RESOURCES: &[Resource] = &[
     Resource { name: "customers", class: Class::Record, actions: RECORD },
     Resource { name: "companies", class: Class::Record, actions: RECORD },
+    Resource { name: "relations", class: Class::Record, actions: RECORD },
+    Resource { name: "relation_kinds", class: Class::Vocabulary, actions: WORDS },
     Resource { name: "tags", class: Class::Vocabulary, actions: WORDS },
     Resource { name: "custom_fields", class: Class::Vocabulary, actions: WORDS },
     Resource { name: "dashboard", class: Class::View, actions: &["view"] },

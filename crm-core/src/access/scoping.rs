@@ -5,15 +5,18 @@
 
 mod notes;
 
+use std::sync::Arc;
+
 pub(crate) use notes::{batch_with_notes, is_beyond_the_tenant};
 
 use super::actor::Actor;
 use super::permission::{Permission, Reach};
 use crate::Entity;
 use crate::error::{Error, Result};
+use crate::records::ends::end_types;
 use crate::store::{
     Aggregate, Batch, Catalogue, Filter, Owners, Path, Query, Record, Schema, Scope, Scoped,
-    Scoping, Value,
+    Scoping, Value, system,
 };
 use crate::users::Member;
 
@@ -106,7 +109,9 @@ pub(crate) fn covers<'a>(
     record: &Record,
 ) -> Cover<'a> {
     match (reach, schema.owners()) {
-        (Reach::All, _) | (_, Owners::Everybody) => Cover::Settled(true),
+        // Ends are asked about when they are named, and a record whose ends are out of reach is
+        // not read.
+        (Reach::All, _) | (_, Owners::Everybody | Owners::Ends) => Cover::Settled(true),
         (_, Owners::Nobody) => Cover::Settled(false),
         (_, Owners::Users { assigned, creator }) => {
             let is_mine = |field: &u16| match record.get(*field) {
@@ -139,11 +144,14 @@ pub(crate) fn of_reach(
     schema: &Schema,
     depth: usize,
 ) -> Result<Filter> {
+    if *schema.owners() == Owners::Ends {
+        return ends_filter(actor, catalogue, schema);
+    }
     if reach == Reach::All {
         return Ok(Filter::All);
     }
     Ok(match schema.owners() {
-        Owners::Everybody => Filter::All,
+        Owners::Everybody | Owners::Ends => Filter::All,
         Owners::Nobody => Filter::Nothing,
         Owners::Users { assigned, creator } => {
             let mut users = vec![Value::Uuid(actor.user().uuid())];
@@ -169,6 +177,20 @@ pub(crate) fn of_reach(
             Filter::Related(*field, parent.clone(), Box::new(filter))
         }
     })
+}
+
+// Each end names a live record that the actor may read. What it may not read at all is no case, so
+// that its records match as little as ones that are not there.
+fn ends_filter(actor: &Actor, catalogue: &Catalogue, schema: &Schema) -> Result<Filter> {
+    let mut cases = Vec::new();
+    for target in end_types(catalogue) {
+        if let Some(filter) = named_filter(actor, catalogue, target)? {
+            let live = Filter::Absent(Path::field(system::DELETED_AT));
+            cases.push((Arc::clone(target), live.and(filter)));
+        }
+    }
+    let ends = (0..schema.ends().len()).map(|end| Filter::End(end, cases.clone()));
+    Ok(ends.fold(Filter::All, Filter::and))
 }
 
 fn scope(actor: &Actor, schema: &Schema) -> Result<Scope> {

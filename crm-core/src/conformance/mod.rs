@@ -122,6 +122,10 @@ macro_rules! __conformance_cases {
                 an_absent_reference_matches_no_related_filter
                 related_reaches_on_to_global_records
                 related_mixes_with_filters_of_the_record_itself
+                an_end_is_of_the_type_and_identifier_that_it_names
+                an_end_that_names_nothing_matches_no_filter
+                an_end_never_leads_into_another_tenant
+                an_end_is_known_by_what_its_type_declares
                 every_word_must_occur_in_one_of_the_searchable_fields
                 a_search_ignores_case_and_accents
                 short_words_and_signs_are_searched_literally

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
+
 use super::values::fields;
-use super::world::{Outcome, World, ensure, field, field_of};
+use super::world::{Draft, Outcome, World, ensure, field, field_of};
 use crate::error::{Error, Result};
 use crate::store::{Filter, Record, Schema, Value};
 
@@ -80,6 +82,126 @@ pub(super) async fn related_mixes_with_filters_of_the_record_itself(world: World
     let either =
         name("Kind").or(of(Filter::Nothing)).or(Filter::Absent(field_of(accounts, "name")));
     world.expect_of(accounts, either, &["child", "orphan"]).await
+}
+
+const SOURCE: usize = 0;
+const TARGET: usize = 1;
+
+fn link(world: &World, label: &str, of: &Schema, id: Uuid) -> Draft {
+    let link = world.draft(&world.types().links).with("label", label);
+    link.with("sourceType", of.resource()).with("sourceId", id)
+}
+
+fn labelled(schema: &Schema, label: &str) -> Filter {
+    Filter::eq(field_of(schema, "label"), label)
+}
+
+pub(super) async fn an_end_is_of_the_type_and_identifier_that_it_names(world: World) -> Outcome {
+    let types = world.types();
+    let (links, accounts, specimens) = (&types.links, &types.accounts, &types.specimens);
+    let account = world.insert(world.account("one")).await?;
+    // The same identifier, of another type.
+    let twin = world.specimen("twin").with("id", account.id());
+    world.insert(twin).await?;
+    let other = world.insert(world.account("other")).await?;
+    for (label, of, id) in [
+        ("to account", accounts, account.id()),
+        ("to specimen", specimens, account.id()),
+        ("to other", accounts, other.id()),
+    ] {
+        world.insert(link(&world, label, of, id)).await?;
+    }
+    let end = |cases: &[(&Arc<Schema>, Filter)]| {
+        let cases = cases.iter().map(|(of, filter)| (Arc::clone(of), filter.clone()));
+        Filter::End(SOURCE, cases.collect())
+    };
+    let all = |of| end(&[(of, Filter::All)]);
+    world.expect_of(links, all(accounts), &["to account", "to other"]).await?;
+    world.expect_of(links, all(specimens), &["to specimen"]).await?;
+    world.expect_of(links, all(accounts).not(), &["to specimen"]).await?;
+    world.expect_of(links, end(&[]), &[]).await?;
+    world.expect_of(links, end(&[]).not(), &["to account", "to specimen", "to other"]).await?;
+    let either = end(&[(accounts, labelled(accounts, "other")), (specimens, Filter::All)]);
+    world.expect_of(links, either.clone(), &["to specimen", "to other"]).await?;
+    let both = either.and(labelled(links, "to other"));
+    world.expect_of(links, both, &["to other"]).await?;
+    // A type given twice is asked about in either way.
+    let twice =
+        end(&[(accounts, labelled(accounts, "one")), (accounts, labelled(accounts, "other"))]);
+    world.expect_of(links, twice, &["to account", "to other"]).await?;
+    // Deleted records are looked at as well; whether they count is for the filter to say.
+    let live = || end(&[(accounts, Filter::Absent(field_of(accounts, "deletedAt")))]);
+    let deleted = world.delete(accounts, &account).await?;
+    world.expect_of(links, all(accounts), &["to account", "to other"]).await?;
+    world.expect_of(links, live(), &["to other"]).await?;
+    world.restore(accounts, &deleted).await?;
+    world.expect_of(links, live(), &["to account", "to other"]).await
+}
+
+pub(super) async fn an_end_that_names_nothing_matches_no_filter(world: World) -> Outcome {
+    let types = world.types();
+    let (links, accounts) = (&types.links, &types.accounts);
+    let account = world.insert(world.account("one")).await?;
+    // It is not refused either: what is named is for services to look after.
+    world.insert(link(&world, "to nobody", accounts, world.id())).await?;
+    let nowhere = world.draft(links).with("label", "to no type");
+    let nowhere = nowhere.with("sourceType", "conformance_nothing").with("sourceId", account.id());
+    world.insert(nowhere).await?;
+    let whole = link(&world, "whole", accounts, account.id());
+    let whole = whole.with("targetType", accounts.resource()).with("targetId", account.id());
+    world.insert(whole).await?;
+    let typed =
+        link(&world, "half", accounts, account.id()).with("targetType", accounts.resource());
+    world.insert(typed).await?;
+    let untyped = link(&world, "other half", accounts, account.id()).with("targetId", account.id());
+    world.insert(untyped).await?;
+    let end = |end, filter| Filter::End(end, vec![(Arc::clone(accounts), filter)]);
+    let halves = &["whole", "half", "other half"];
+    world.expect_of(links, end(SOURCE, Filter::All), halves).await?;
+    world.expect_of(links, end(SOURCE, Filter::All).not(), &["to nobody", "to no type"]).await?;
+    world.expect_of(links, end(TARGET, Filter::All), &["whole"]).await?;
+    let never = end(TARGET, labelled(accounts, "never")).not();
+    let all = &["to nobody", "to no type", "whole", "half", "other half"];
+    world.expect_of(links, never, all).await?;
+    // What is named can be removed for good, and the end names nothing from then on.
+    world.remove(accounts, &account).await?;
+    world.expect_of(links, end(SOURCE, Filter::All), &[]).await
+}
+
+pub(super) async fn an_end_never_leads_into_another_tenant(world: World) -> Outcome {
+    let types = world.types();
+    let (links, accounts) = (&types.links, &types.accounts);
+    let other = world.another();
+    let theirs = other.insert(other.account("theirs")).await?;
+    world.insert(link(&world, "ours", accounts, theirs.id())).await?;
+    other.insert(link(&other, "their own", accounts, theirs.id())).await?;
+    let end = || Filter::End(SOURCE, vec![(Arc::clone(accounts), Filter::All)]);
+    world.expect_of(links, end(), &[]).await?;
+    other.expect_of(links, end(), &["their own"]).await?;
+    // Nor for the installation, which sees both.
+    let own = Filter::In(field_of(links, "sourceId"), vec![theirs.id().into()]);
+    world.system().expect_of(links, own.and(end()), &["their own"]).await
+}
+
+pub(super) async fn an_end_is_known_by_what_its_type_declares(world: World) -> Outcome {
+    let types = world.types();
+    let (links, people) = (&types.links, &types.people);
+    let user = world.id();
+    let person = |label: &str| world.draft(people).with("label", label).with("userId", user);
+    let left = world.insert(person("left")).await?;
+    world.insert(link(&world, "by user", people, user)).await?;
+    world.insert(link(&world, "by id", people, left.id())).await?;
+    let end = |filter| Filter::End(SOURCE, vec![(Arc::clone(people), filter)]);
+    let live = || end(Filter::Absent(field_of(people, "deletedAt")));
+    world.expect_of(links, end(Filter::All), &["by user"]).await?;
+    world.delete(people, &left).await?;
+    world.expect_of(links, end(Filter::All), &["by user"]).await?;
+    world.expect_of(links, live(), &[]).await?;
+    // Several share the identifier: one that matches is enough.
+    world.insert(person("back")).await?;
+    world.expect_of(links, live(), &["by user"]).await?;
+    world.expect_of(links, end(labelled(people, "left")), &["by user"]).await?;
+    world.expect_of(links, end(labelled(people, "never")), &[]).await
 }
 
 async fn library(world: &World) -> Result<()> {

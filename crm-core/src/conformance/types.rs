@@ -18,6 +18,10 @@ pub(super) struct Types {
     pub(super) agents: Arc<Schema>,
     /// Without a field of its own.
     pub(super) settings: Arc<Schema>,
+    /// Two ends, the second of them optional.
+    pub(super) links: Arc<Schema>,
+    /// Known by another identifier than their id, and by another name than their type's.
+    pub(super) people: Arc<Schema>,
 }
 
 #[expect(clippy::expect_used, reason = "constant declarations, built by every use of the suite")]
@@ -84,11 +88,28 @@ impl Types {
             .build()?;
         let settings =
             Schema::builder("conformance_settings", Scoping::Tenant, Owners::Everybody).build()?;
-        Ok(Self { specimens, accounts, notes, agents, settings })
+        let links = Schema::builder("conformance_links", Scoping::Tenant, Owners::Nobody)
+            .field(label())
+            .field(any("sourceType", Kind::Code).required())
+            .field(any("sourceId", Kind::Uuid).required())
+            .field(any("targetType", Kind::Code))
+            .field(any("targetId", Kind::Uuid))
+            .end("source", "sourceType", "sourceId")?
+            .end("target", "targetType", "targetId")?
+            .index(&["sourceId"])?
+            .build()?;
+        let people = Schema::builder("conformance_people", Scoping::Tenant, Owners::Nobody)
+            .field(label())
+            .field(any("userId", Kind::Uuid).required())
+            .known_by("userId")?
+            .resource("conformance_users")
+            .build()?;
+        Ok(Self { specimens, accounts, notes, agents, settings, links, people })
     }
 
-    fn all(&self) -> [&Arc<Schema>; 5] {
-        [&self.agents, &self.accounts, &self.notes, &self.specimens, &self.settings]
+    fn all(&self) -> [&Arc<Schema>; 7] {
+        let Self { specimens, accounts, notes, agents, settings, links, people } = self;
+        [agents, accounts, notes, specimens, settings, links, people]
     }
 }
 

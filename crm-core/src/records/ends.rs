@@ -16,8 +16,8 @@ use crate::access::{RESOURCES, scoping};
 use crate::crm::TenantCrm;
 use crate::error::{Error, Faults, Result};
 use crate::store::{
-    Catalogue, Deleted, Filter, MAX_LIMIT, Operation, Path, Query, Record, Schema, Scoping, Value,
-    Window, system,
+    Catalogue, Deleted, EndFields, Filter, MAX_LIMIT, Operation, Owners, Path, Query, Record,
+    Schema, Scoping, Value, Window, system,
 };
 
 /// A record as others name it: `customers:0197d8a0-…`.
@@ -118,10 +118,12 @@ impl Ends {
 
 /// The types whose records can be named, in the order of the catalogue: those that belong to a
 /// tenant, have a resource of their own in [`RESOURCES`], and say what their records are called.
+/// What is itself reached by its ends cannot be one.
 pub(crate) fn end_types(catalogue: &Catalogue) -> impl Iterator<Item = &Arc<Schema>> {
     catalogue.iter().filter(|schema| {
         schema.scoping() == Scoping::Tenant
             && schema.title().is_some()
+            && *schema.owners() != Owners::Ends
             && RESOURCES.iter().any(|resource| resource.name == schema.resource())
     })
 }
@@ -195,9 +197,10 @@ impl TenantCrm {
     }
 }
 
-/// What a record that is to be written refers to by its fields and did not before: each must be
-/// there, live and in the actor's reach, and must stay so until the change is committed, for which
-/// the operations are given. One that is not is refused as the store refuses what does not exist.
+/// What a record that is to be written names, by its references where it did not before and by
+/// all its ends: each must be there, live and in the actor's reach, and must stay so until the
+/// change is committed, for which the operations are given. One that is not is refused as the store
+/// refuses what does not exist.
 ///
 /// A reference that stays as it is is not asked about, whatever became of it.
 pub(crate) async fn hold_references(
@@ -221,8 +224,19 @@ pub(crate) async fn hold_references(
         };
         named.push((field.name.to_string(), EndRef::new(target.resource(), *id)));
     }
+    let ends =
+        schema.ends().iter().filter_map(|end| Some((end.name.to_string(), end_of(end, after)?)));
+    named.extend(ends);
     let itself = EndRef::new(schema.resource(), after.id());
     hold(within, &named, &itself).await
+}
+
+/// What an end of a record names; none where it is absent.
+pub(crate) fn end_of(end: &EndFields, record: &Record) -> Option<EndRef> {
+    match (record.get(end.record_type), record.get(end.id)) {
+        (Value::Text(record_type), Value::Uuid(id)) => Some(EndRef::new(record_type.clone(), *id)),
+        _ => None,
+    }
 }
 
 /// The operations that hold these records, each once; `itself` is being written and needs none.

@@ -23,8 +23,8 @@ use crate::entity::{Draft, Entity, Find, Patch, Where};
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::store::{
-    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Page, Path, Query, Record,
-    Schema, Value, Window, system,
+    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Owners, Page, Path, Query,
+    Record, Schema, Value, Window, system,
 };
 
 /// How often a change is tried again when somebody else was faster.
@@ -347,8 +347,20 @@ impl<E: Rules> Records<E> {
         before: E,
         mut after: E,
     ) -> Result<E> {
-        // What is only deleted stays as it is, whatever the rules have become.
+        // What is only deleted stays as it is, whatever the rules have become; what reaches it is
+        // held all the same.
         let held = match action {
+            Action::Deleted if *E::schema().owners() == Owners::Ends => {
+                let record = self.as_record(&before);
+                let held = ends::hold_references(&self.within, E::schema(), Some(&record), &record);
+                match held.await {
+                    // Gone since it was read, and the record with it.
+                    Err(Error::Invalid(_)) => {
+                        return Err(Error::not_found(E::ENTITY, before.id()));
+                    }
+                    held => held?,
+                }
+            }
             Action::Deleted => Vec::new(),
             _ => self.check(Some(&before), &mut after).await?,
         };

@@ -237,6 +237,10 @@ impl evaluate::Lookup for Unrelated {
     fn find(&self, _: &Schema, _: Option<TenantId>, _: Uuid) -> Option<&Row> {
         None
     }
+
+    fn known_by(&self, _: &Schema, _: Option<TenantId>, _: Uuid) -> Vec<&Row> {
+        Vec::new()
+    }
 }
 
 /// Identifiers that no time-ordered one can be (version 8 of RFC 9562). Newest first, as lists are

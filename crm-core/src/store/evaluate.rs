@@ -88,6 +88,10 @@ pub trait Lookup {
     /// The record of `schema` with this identifier, in this tenant or, for a global type, in
     /// none.
     fn find(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Option<&Row>;
+
+    /// The records of `schema` in this tenant, live or not, that are
+    /// [known](Schema::known_by) by this identifier: one at most where that is `id`.
+    fn known_by(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row>;
 }
 
 /// What a record holds at a path; a tenant's own field of another kind than asked for is absent.
@@ -166,6 +170,19 @@ pub fn matches(schema: &Schema, filter: &Filter, row: &Row, lookup: &dyn Lookup)
             }
             _ => false,
         },
+        Filter::End(end, cases) => {
+            let Some(end) = schema.ends().get(*end) else { return false };
+            let (record_type, id) = (row.record.get(end.record_type), row.record.get(end.id));
+            let (Value::Text(record_type), Value::Uuid(id)) = (record_type, id) else {
+                return false;
+            };
+            cases.iter().filter(|(target, _)| target.resource() == record_type).any(
+                |(target, filter)| {
+                    let named = lookup.known_by(target, row.record.tenant(), *id);
+                    named.into_iter().any(|other| matches(target, filter, other, lookup))
+                },
+            )
+        }
         Filter::And(filters) => filters.iter().all(|f| matches(schema, f, row, lookup)),
         Filter::Or(filters) => filters.iter().any(|f| matches(schema, f, row, lookup)),
         Filter::Not(filter) => !matches(schema, filter, row, lookup),

@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use super::schema::{FieldIndex, Schema};
+use super::schema::{FieldIndex, Schema, Scoping};
 use super::text::{fold, words};
 use super::value::{Kind, Value};
 use crate::error::{Error, Result};
@@ -92,6 +92,9 @@ pub enum Filter {
     Search(Vec<String>),
     /// The record that this field refers to, live or not, matches.
     Related(FieldIndex, Arc<Schema>, Box<Self>),
+    /// The record that the end at this position names, live or not, is of one of these types and
+    /// matches that type's filter.
+    End(usize, Vec<(Arc<Schema>, Self)>),
     /// All of these.
     And(Vec<Self>),
     /// Any of these.
@@ -104,6 +107,8 @@ pub enum Filter {
 pub const MAX_TERMS: usize = 200;
 /// The most values that one `in` may list. Reach and batches of ids use it, not people.
 pub const MAX_VALUES: usize = 10_000;
+/// The most types among which the record at an end may be; each has terms of its own.
+pub const MAX_CASES: usize = 200;
 /// How deep a filter may nest.
 pub const MAX_DEPTH: usize = 16;
 
@@ -274,6 +279,21 @@ impl Filter {
                     return Err(Error::internal(format!("{schema} have no reference to {target}")));
                 }
                 filter.check_at(target, depth + 1, terms)
+            }
+            Self::End(end, cases) => {
+                if schema.ends().get(*end).is_none() {
+                    return Err(Error::internal(format!("{schema} have no end at {end}")));
+                }
+                if cases.len() > MAX_CASES {
+                    return Err(limit("the number of types in a filter", MAX_CASES));
+                }
+                cases.iter_mut().try_for_each(|(target, filter)| {
+                    if target.scoping() == Scoping::Global {
+                        let message = format!("{schema} name no {target}, which have no tenant");
+                        return Err(Error::internal(message));
+                    }
+                    filter.check_at(target, depth + 1, &mut 0)
+                })
             }
             Self::And(filters) | Self::Or(filters) => {
                 filters.iter_mut().try_for_each(|f| f.check_at(schema, depth + 1, terms))

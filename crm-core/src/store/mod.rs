@@ -25,12 +25,14 @@ use async_trait::async_trait;
 
 pub use aggregate::{Aggregate, Group, GroupBy, MAX_GROUPS, Measure};
 pub use batch::{Batch, Commit, MAX_OPERATIONS, Operation, unique_values};
-pub use filter::{Comparison, CustomKey, Filter, MAX_DEPTH, MAX_TERMS, MAX_VALUES, Path};
+pub use filter::{
+    Comparison, CustomKey, Filter, MAX_CASES, MAX_DEPTH, MAX_TERMS, MAX_VALUES, Path,
+};
 pub use query::{Cursor, Deleted, MAX_LIMIT, MAX_SORTS, Page, Query, Sort, Window};
 pub use record::Record;
 pub use schema::{
-    Catalogue, Field, FieldIndex, Index, Owners, Reading, Schema, SchemaBuilder, Scoping,
-    UniqueKey, system,
+    Catalogue, EndFields, Field, FieldIndex, Index, Owners, Reading, Schema, SchemaBuilder,
+    Scoping, UniqueKey, system,
 };
 pub use scoped::{Scope, Scoped};
 pub use text::{fold, storable, trigrams, words};

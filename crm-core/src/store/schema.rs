@@ -59,6 +59,21 @@ pub enum Owners {
         /// A required reference.
         field: FieldIndex,
     },
+    /// Whoever may read each of the records that its ends name, as long as none of them is
+    /// deleted: relations. At any reach, `all` included.
+    Ends,
+}
+
+/// A pair of fields that name a record of any type by its type and identifier. The store does not
+/// refuse one that names nothing; [`Filter::End`](super::Filter::End) looks at what is named.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndFields {
+    /// What the pair is called: `from`.
+    pub name: Cow<'static, str>,
+    /// The field that holds the type: the [`resource`](Schema::resource) of its records. A code.
+    pub record_type: FieldIndex,
+    /// The field that holds the identifier by which the record is [known](Schema::known_by).
+    pub id: FieldIndex,
 }
 
 /// One declared field.
@@ -222,6 +237,7 @@ pub struct Schema {
     resource: Cow<'static, str>,
     title: Option<FieldIndex>,
     known_by: FieldIndex,
+    ends: Vec<EndFields>,
 }
 
 impl Schema {
@@ -251,6 +267,7 @@ impl Schema {
             indexes: Vec::new(),
             title: None,
             known_by: system::ID,
+            ends: Vec::new(),
         })
     }
 
@@ -307,6 +324,11 @@ impl Schema {
     /// otherwise. Members are known by their users.
     pub fn known_by(&self) -> FieldIndex {
         self.known_by
+    }
+
+    /// The pairs of fields that name records of any type.
+    pub fn ends(&self) -> &[EndFields] {
+        &self.ends
     }
 
     /// The declared indexes.
@@ -386,6 +408,23 @@ impl SchemaBuilder {
         Ok(self)
     }
 
+    /// With an end of this name: a pair of fields, one for the type and one for the identifier, that
+    /// name a record of any type.
+    ///
+    /// # Errors
+    /// Where a field is not declared.
+    pub fn end(
+        mut self,
+        name: impl Into<Cow<'static, str>>,
+        record_type: &str,
+        id: &str,
+    ) -> Result<Self> {
+        if let [record_type, id] = self.positions(&[record_type, id])?[..] {
+            self.0.ends.push(EndFields { name: name.into(), record_type, id });
+        }
+        Ok(self)
+    }
+
     /// Ends the declaration.
     ///
     /// # Errors
@@ -450,7 +489,24 @@ impl SchemaBuilder {
             Owners::Through { field } if !declared(*field).is_some_and(is_way) => {
                 return fault("an owner is reached through a required reference".to_owned());
             }
+            Owners::Ends if schema.ends.is_empty() => {
+                return fault("there are no ends to be reached by".to_owned());
+            }
             _ => {}
+        }
+        for EndFields { name, record_type, id } in &schema.ends {
+            let is = |i: &FieldIndex, kind: Kind| {
+                declared(*i).is_some_and(|field| {
+                    let present = field.required || schema.owners != Owners::Ends;
+                    field.kind == kind && field.filterable && present
+                })
+            };
+            if !is(record_type, Kind::Code) || !is(id, Kind::Uuid) {
+                return fault(format!("the end {name} is named by a code and an identifier"));
+            }
+            if schema.scoping == Scoping::Global {
+                return fault(format!("the end {name} names records of no tenant"));
+            }
         }
         let is_text =
             |field: &Field| field.required && matches!(field.kind, Kind::Text | Kind::Code);

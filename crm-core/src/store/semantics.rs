@@ -32,7 +32,13 @@
 //!   searchable text holds each field on a line of its own, so no word matches across fields.
 //! * `Related` looks at the record referred to whether it is live or deleted; an absent reference
 //!   matches no filter, not even `All`.
-//! * Limits: [`MAX_TERMS`](super::MAX_TERMS), [`MAX_DEPTH`](super::MAX_DEPTH),
+//! * `End` looks at the record of the same tenant, live or deleted, that a pair of fields names by
+//!   type and identifier, among the types given. Type is the resource of a record type, compared
+//!   byte by byte; identifier the one by which the type's records are known, which several may
+//!   share: one that matches is enough. An end that names nothing, or a record of another tenant,
+//!   or of a type not given, matches no filter, not even `All`. Each type's filter is checked
+//!   against the limits by itself.
+//! * Limits: [`MAX_CASES`](super::MAX_CASES), [`MAX_TERMS`](super::MAX_TERMS), [`MAX_DEPTH`](super::MAX_DEPTH),
 //!   [`MAX_VALUES`](super::MAX_VALUES). Beyond them a request is refused, never cut.
 //!
 //! # Order and parts
@@ -73,7 +79,8 @@
 //!   record may be rejected. A record in which any field of the key is absent is not held to it.
 //!   Text in keys compares by its key.
 //! * A reference is to a record that exists in the same tenant, or to a global one. Lists of
-//!   identifiers are not references to the store.
+//!   identifiers and ends are not references to the store: it neither refuses those that name
+//!   nothing nor keeps what they name.
 //! * Counters begin at 0 and belong to a tenant (or to the installation, in system scope).
 //!   Concurrent increments never give the same value.
 //! * A tenant's batch writes records of that tenant only; one with another tenant's or a global

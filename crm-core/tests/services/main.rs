@@ -11,6 +11,7 @@ mod idempotency;
 mod meddling;
 mod members;
 mod policy;
+mod relations;
 mod roles;
 mod shown;
 mod support;

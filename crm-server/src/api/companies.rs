@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::crud::Resource;
 use super::embed::{self, Person, TagBrief, UserBrief};
+use super::relations::{RelationsBrief, embed_relations};
 use super::values::Code;
 
 /// Companies.
@@ -79,6 +80,9 @@ pub struct CompanyView {
     /// Who looks after it, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_user: Option<UserBrief>,
+    /// Its relations to other records, embedded where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relations: Option<RelationsBrief>,
 }
 
 /// A company to write. It has to have a name.
@@ -140,7 +144,8 @@ impl Resource for CompanyResource {
     type Input = CompanyInput;
 
     const PATH: &'static str = "/companies";
-    const EXPANSIONS: &'static [&'static str] = &["assignedUser", "tags"];
+    const EXPANSIONS: &'static [&'static str] = &["assignedUser", "tags", "relations"];
+    const ON_DEMAND: &'static [&'static str] = &["relations"];
 
     fn service(crm: &TenantCrm) -> Companies {
         crm.companies()
@@ -201,6 +206,7 @@ impl Resource for CompanyResource {
             created_by: created_by.map(UserId::uuid),
             custom_fields: custom_fields.to_json().into_iter().collect(),
             assigned_user: None,
+            relations: None,
         }
     }
 
@@ -310,6 +316,10 @@ impl Resource for CompanyResource {
     async fn expand(crm: &TenantCrm, views: &mut [CompanyView], wanted: &[String]) -> Result<()> {
         if wanted.iter().any(|name| name == "tags") {
             embed::tags(crm, views, |view| &mut view.tags).await?;
+        }
+        if wanted.iter().any(|name| name == "relations") {
+            embed_relations(crm, views, "companies", |view| view.id, |view| &mut view.relations)
+                .await?;
         }
         embed::people(crm, views, &PEOPLE, wanted).await
     }

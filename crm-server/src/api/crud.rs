@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use crm_core::custom_fields::{CustomField, CustomFieldDefinitions};
 use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
-use crm_core::store::{Deleted, Page, Query};
+use crm_core::store::{Deleted, Filter, Page, Query};
 use crm_core::{Entity, Error, Id, Records, Result, Rules, TenantCrm};
 use poem::Request;
 use poem_openapi::OpenApi;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::types::Type;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -46,6 +46,10 @@ pub trait Resource: Send + Sync + 'static {
     const PATH: &'static str;
     /// What a list can embed, and embeds unless `expand` says otherwise.
     const EXPANSIONS: &'static [&'static str] = &[];
+    /// What of it is embedded only where `expand` asks for it.
+    const ON_DEMAND: &'static [&'static str] = &[];
+    /// The parameters of its lists that are no fields of its records.
+    const PARAMETERS: &'static [&'static str] = &[];
 
     /// The service, as far as the caller's permissions reach.
     fn service(crm: &TenantCrm) -> Self::Service;
@@ -64,6 +68,33 @@ pub trait Resource: Send + Sync + 'static {
     /// Called when one was written, or brought back.
     fn written(caller: &Caller) {
         let _ = caller;
+    }
+
+    /// Those parameters, for the document.
+    fn described() -> Vec<ParameterDescription> {
+        Vec::new()
+    }
+
+    /// The records that those parameters mean.
+    ///
+    /// # Errors
+    /// 400 naming the parameter that cannot be understood.
+    fn asked(crm: &TenantCrm, parameters: &[(String, String)]) -> Result<Filter, ApiError> {
+        let _ = (crm, parameters);
+        Ok(Filter::All)
+    }
+
+    /// Says in the views of a list what those parameters make of them.
+    ///
+    /// # Errors
+    /// As [`Resource::asked`].
+    fn seen(
+        crm: &TenantCrm,
+        parameters: &[(String, String)],
+        views: &mut [Self::View],
+    ) -> Result<(), ApiError> {
+        let _ = (crm, parameters, views);
+        Ok(())
     }
 
     /// Embeds what was asked for, with one query for each kind, however many records there are.
@@ -172,9 +203,23 @@ impl<R: Resource> Crud<R> {
 
     /// Get a {record}
     #[oai(path = "/:id", method = "get")]
-    async fn get(&self, caller: Caller, id: Path<Uuid>) -> Result<Reply<R::View>, ApiError> {
+    async fn get(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        /// What to embed, separated by commas, instead of what is embedded by itself.
+        expand: Parameter<Vec<String>>,
+    ) -> Result<Reply<R::View>, ApiError> {
+        let given = expand.0.iter().flat_map(|text| text.split(',')).map(str::trim);
+        let given = given.filter(|name| !str::is_empty(name)).map(str::to_owned).collect();
+        let expand: Option<Vec<String>> = (!expand.0.is_empty()).then_some(given);
+        // Before the store is asked: what cannot be embedded is a fault of the request.
+        wanted::<R>(expand.as_deref())?;
         let entity = R::service(caller.crm()).load(Id::new(id.0), Deleted::Exclude).await?;
-        reply::<R>(&caller, entity).await
+        let version = entity.version();
+        let views = views::<R>(&caller, vec![entity], expand.as_deref()).await?;
+        let view = views.into_iter().next().ok_or_else(|| Error::internal("a view is missing"))?;
+        Ok(Reply::new(view).version(version))
     }
 
     /// Replace a {record}
@@ -294,7 +339,9 @@ pub async fn asked<R: Resource>(
 ) -> Result<ListRequest, ApiError> {
     let schema = R::Entity::schema();
     let known = Known::about(caller.crm(), schema, parameters).await?;
-    let asked = parse_list(schema, &known, parameters, reserved)?;
+    let reserved = [reserved, R::PARAMETERS].concat();
+    let mut asked = parse_list(schema, &known, parameters, &reserved)?;
+    asked.filter = asked.filter.and(R::asked(caller.crm(), parameters)?);
     within_limits(caller.limits(), &asked)?;
     Ok(asked)
 }
@@ -328,7 +375,9 @@ pub async fn list<R: Resource>(
     adjust: impl FnOnce(ListRequest) -> Result<ListRequest> + Send,
 ) -> Result<Listed<R::View>, ApiError> {
     let asked = adjust(asked::<R>(caller, parameters, reserved).await?)?;
-    listed::<R>(caller, asked).await
+    let mut listed = listed::<R>(caller, asked).await?;
+    R::seen(caller.crm(), parameters, listed.items_mut())?;
+    Ok(listed)
 }
 
 /// The list of what is asked for.
@@ -375,7 +424,7 @@ pub async fn views<R: Resource>(
     Ok(views)
 }
 
-/// The view of one record, with all that can be embedded.
+/// The view of one record, with what is embedded by itself.
 ///
 /// # Errors
 /// As the services'.
@@ -425,7 +474,8 @@ pub async fn merge<R: Resource>(
 
 fn wanted<R: Resource>(asked: Option<&[String]>) -> Result<Vec<String>, ApiError> {
     let Some(asked) = asked else {
-        return Ok(R::EXPANSIONS.iter().map(|name| (*name).to_owned()).collect());
+        let by_itself = R::EXPANSIONS.iter().filter(|name| !R::ON_DEMAND.contains(name));
+        return Ok(by_itself.map(|name| (*name).to_owned()).collect());
     };
     match asked.iter().find(|name| !R::EXPANSIONS.contains(&name.as_str())) {
         None => Ok(asked.to_vec()),
@@ -439,7 +489,8 @@ fn wanted<R: Resource>(asked: Option<&[String]>) -> Result<Vec<String>, ApiError
 
 /// The parameters of a resource's list, for the document.
 pub fn described<R: Resource>() -> (&'static str, Vec<ParameterDescription>) {
-    let mut parameters = describe(R::Entity::schema());
+    let mut parameters = R::described();
+    parameters.extend(describe(R::Entity::schema()));
     parameters.retain(|parameter| parameter.name != "expand" || !R::EXPANSIONS.is_empty());
     for parameter in parameters.iter_mut().filter(|parameter| parameter.name == "expand") {
         parameter.choices = Some(R::EXPANSIONS);

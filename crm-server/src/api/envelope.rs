@@ -196,6 +196,11 @@ impl<T> Listed<T> {
     pub fn new(data: Vec<T>, meta: Meta) -> Self {
         Self { data, meta }
     }
+
+    /// Its records, to be completed.
+    pub fn items_mut(&mut self) -> &mut [T] {
+        &mut self.data
+    }
 }
 
 impl<T: Serialize + Send> IntoResponse for Listed<T> {

@@ -18,6 +18,7 @@ pub mod auth;
 pub mod companies;
 pub mod custom_fields;
 pub mod customers;
+pub mod relations;
 pub mod system;
 pub mod tags;
 pub mod tenants;
@@ -51,6 +52,8 @@ macro_rules! resources {
 resources! {
     companies::CompanyResource,
     customers::CustomerResource,
+    relations::RelationResource,
+    relations::RelationKindResource,
     tags::TagResource,
     custom_fields::CustomFieldResource,
     users::RoleResource,
@@ -66,6 +69,7 @@ pub fn all() -> impl OpenApi + 'static {
         users::PermissionsApi,
         users::RolePermissionsApi,
         customers::CustomersApi,
+        relations::RelationsApi,
         custom_fields::CustomFieldsApi,
         controllers(),
     )

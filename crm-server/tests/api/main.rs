@@ -36,11 +36,11 @@ mod guarded;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]
+mod instances;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod metrics;
-#[cfg(test)]
-mod instances;
 #[cfg(test)]
 mod miniflexcrm;
 #[cfg(test)]
@@ -52,9 +52,11 @@ mod reach;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
-mod shutdown;
+mod relations;
 #[cfg(test)]
 mod roles;
+#[cfg(test)]
+mod shutdown;
 #[cfg(test)]
 mod system;
 #[cfg(test)]

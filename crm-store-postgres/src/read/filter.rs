@@ -4,6 +4,8 @@
 //! condition stands by itself, in AND or in OR counts as false, which is what a comparison with
 //! an absent value is; so only a negation has to say what becomes of it, with `IS NOT TRUE`.
 
+use std::sync::Arc;
+
 use crm_core::store::{Comparison, FieldIndex, Filter, Kind, Path, Schema, Value};
 
 use crate::rows::{encode_value, has_tenant, shown_tag, tag_of};
@@ -51,6 +53,7 @@ impl<'a> Filters<'a> {
             Filter::Related(field, target, filter) => {
                 self.is_related(schema, alias, *field, target, filter)
             }
+            Filter::End(end, cases) => self.is_at_end(schema, alias, *end, cases),
             Filter::And(filters) => {
                 Expr::all(filters.iter().map(|f| self.matches(schema, alias, f)).collect())
             }
@@ -184,10 +187,42 @@ impl<'a> Filters<'a> {
         target: &Schema,
         filter: &Filter,
     ) -> Expr {
+        self.exists(schema, alias, field, target, "id", filter)
+    }
+
+    // The type is compared first, so that a row looks into one table only.
+    fn is_at_end(
+        &mut self,
+        schema: &Schema,
+        alias: Alias,
+        end: usize,
+        cases: &[(Arc<Schema>, Filter)],
+    ) -> Expr {
+        let Some(end) = schema.ends().get(end) else { return Expr::Sql("false") };
+        let case = |(target, filter): &(Arc<Schema>, Filter)| {
+            let resource = self.binds.add(Bind::Text(Some(target.resource().to_owned())));
+            let is_type = alias.column(schema.field(end.record_type).column()).eq(resource);
+            let known_by = target.field(target.known_by()).column();
+            let exists = self.exists(schema, alias, end.id, target, known_by, filter);
+            Expr::all(vec![is_type, exists])
+        };
+        Expr::any(cases.iter().map(case).collect())
+    }
+
+    // Whether there is a record whose column holds what the field does, and that matches.
+    fn exists(
+        &mut self,
+        schema: &Schema,
+        alias: Alias,
+        field: FieldIndex,
+        target: &Schema,
+        column: &str,
+        filter: &Filter,
+    ) -> Expr {
         self.related += 1;
         let other = Alias::numbered("r", self.related);
         let reference = alias.column(schema.field(field).column());
-        let mut conditions = vec![other.column("id").eq(reference)];
+        let mut conditions = vec![other.column(column).eq(reference)];
         if has_tenant(target) {
             conditions.insert(0, other.column("tenant_id").eq(alias.column("tenant_id")));
         }

@@ -59,6 +59,7 @@ pub(crate) fn looks_beyond(filter: &Filter) -> bool {
         Filter::Related(_, target, filter) => {
             target.scoping() == Scoping::Global || looks_beyond(filter)
         }
+        Filter::End(_, cases) => cases.iter().any(|(_, filter)| looks_beyond(filter)),
         Filter::And(filters) | Filter::Or(filters) => filters.iter().any(looks_beyond),
         Filter::Not(filter) => looks_beyond(filter),
         _ => false,

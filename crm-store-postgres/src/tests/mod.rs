@@ -5,6 +5,7 @@ mod commits;
 mod golden;
 mod plans;
 mod reads;
+mod relations;
 mod trips;
 
 use std::sync::Arc;

@@ -17,6 +17,16 @@ impl Lookup for Rows<'_> {
         };
         self.0.iter().find(is).map(|(_, row)| row)
     }
+
+    fn known_by(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row> {
+        let is = |(name, row): &&(String, Row)| {
+            let record = row.record();
+            name == schema.name()
+                && record.tenant() == tenant
+                && *record.get(schema.known_by()) == Value::Uuid(id)
+        };
+        self.0.iter().filter(is).map(|(_, row)| row).collect()
+    }
 }
 
 fn decimal(text: &str) -> Value {

@@ -237,6 +237,7 @@ impl Generator {
         for (field, value) in values.iter_mut().enumerate().skip(system::COUNT) {
             *value = self.value(schema, field, tenant);
         }
+        self.name_ends(schema, tenant, &mut values);
         Record::new(schema, tenant, values)
     }
 
@@ -280,10 +281,33 @@ impl Generator {
         self.values.of(field.kind, &mut self.dice)
     }
 
+    // Mostly a record that there is, now and then another tenant's.
+    fn name_ends(&mut self, schema: &Schema, tenant: Option<TenantId>, values: &mut [Value]) {
+        for end in schema.ends() {
+            let stray = self.dice.chance(10);
+            let is_near = |record: &Record| stray || record.tenant() == tenant;
+            let known: Vec<_> = self
+                .model
+                .records()
+                .filter(|(of, record)| of.scoping() == Scoping::Tenant && is_near(record))
+                .map(|(of, record)| (of.resource().to_owned(), record.get(of.known_by()).clone()))
+                .collect();
+            if self.dice.chance(80)
+                && let Some((record_type, id)) = self.dice.pick(&known)
+            {
+                values[usize::from(end.record_type)] = record_type.as_str().into();
+                values[usize::from(end.id)] = id.clone();
+            }
+        }
+    }
+
     fn rewrite(&mut self, schema: &Schema, before: &Record, values: &mut [Value]) {
         for _ in 0..=self.dice.below(3) {
             let position = system::COUNT + self.dice.below(schema.fields().len() - system::COUNT);
             values[position] = self.value(schema, position, before.tenant());
+        }
+        if self.dice.chance(40) {
+            self.name_ends(schema, before.tenant(), values);
         }
         if self.dice.chance(35) {
             let deleted = &mut values[usize::from(system::DELETED_AT)];
@@ -464,6 +488,7 @@ impl Generator {
             1 if schema.searchable().next().is_some() => {
                 Filter::Search(self.values.words(&mut self.dice))
             }
+            2 | 3 if !schema.ends().is_empty() && self.dice.chance(60) => self.end(schema, depth),
             2 | 3 => self.related(schema, depth).unwrap_or(Filter::All),
             4 if matches!(kind, Kind::Text | Kind::Code) => {
                 Filter::Contains(path, self.values.part(&mut self.dice))
@@ -490,6 +515,21 @@ impl Generator {
         let filter =
             if self.dice.chance(15) { Filter::All } else { self.filter(target, depth.min(1)) };
         Some(Filter::Related(field, Arc::clone(target), Box::new(filter)))
+    }
+
+    fn end(&mut self, schema: &Schema, depth: usize) -> Filter {
+        let mut cases = Vec::new();
+        for target in schemas().iter().filter(|target| target.scoping() == Scoping::Tenant) {
+            if self.dice.chance(70) {
+                let filter = match self.dice.below(10) {
+                    0..=2 => Filter::All,
+                    3..=5 => Filter::Absent(Path::field(system::DELETED_AT)),
+                    _ => self.filter(target, depth.min(1)),
+                };
+                cases.push((Arc::clone(target), filter));
+            }
+        }
+        Filter::End(self.dice.below(schema.ends().len()), cases)
     }
 
     fn bound(&mut self, kind: Kind) -> Value {

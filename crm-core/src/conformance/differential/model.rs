@@ -25,6 +25,14 @@ impl Lookup for Model {
         let is_it = |row: &Row| row.record().tenant() == tenant && row.record().id() == id;
         self.rows_of(schema).find(|row| is_it(row))
     }
+
+    fn known_by(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row> {
+        let is_it = |row: &&Row| {
+            let record = row.record();
+            record.tenant() == tenant && *record.get(schema.known_by()) == Value::Uuid(id)
+        };
+        self.rows_of(schema).filter(is_it).collect()
+    }
 }
 
 fn owner(scope: Scope) -> Option<TenantId> {

@@ -11,6 +11,8 @@ use crate::store::{Field, FieldIndex, Kind, Owners, Schema, Scoping, system};
 pub(super) const MARK: FieldIndex = system::COUNT as FieldIndex;
 
 const COUNT: usize = 6;
+/// From this one on the types have an end.
+const ENDS: usize = 4;
 
 #[expect(clippy::expect_used, reason = "the seed is constant, and every run builds the types")]
 static SCHEMAS: LazyLock<Vec<Arc<Schema>>> = LazyLock::new(|| {
@@ -62,6 +64,21 @@ fn schema(number: usize, dice: &mut Dice) -> Result<Arc<Schema>> {
     let mut builder = Schema::builder(name(number), scoping, Owners::Nobody);
     for field in fields {
         builder = builder.field(field);
+    }
+    // Two types have an end, one an identifier of its own, one is named otherwise than it is
+    // called.
+    if number >= ENDS {
+        builder = builder
+            .field(Field::new("endType", Kind::Code).filterable())
+            .field(Field::new("endId", Kind::Uuid).filterable().sortable())
+            .end("end", "endType", "endId")?;
+    }
+    if number == ENDS - 1 {
+        let known = Field::new("knownId", Kind::Uuid).required().filterable();
+        builder = builder.field(known).known_by("knownId")?;
+    }
+    if number == ENDS {
+        builder = builder.resource("conformance_random_things");
     }
     let some = |dice: &mut Dice, most: usize| {
         let mut chosen: Vec<&str> = Vec::new();
@@ -143,5 +160,8 @@ mod tests {
             schemas().iter().flat_map(|s| s.unique()).map(|key| key.fields.len()).collect();
         assert!(unique.contains(&1) && unique.iter().any(|n| *n > 1), "{unique:?}");
         assert!(schemas().iter().any(|schema| !schema.indexes().is_empty()));
+        assert_eq!(schemas().iter().filter(|schema| !schema.ends().is_empty()).count(), 2);
+        assert!(schemas().iter().any(|schema| schema.known_by() != system::ID));
+        assert!(schemas().iter().any(|schema| schema.resource() != schema.name()));
     }
 }

@@ -79,6 +79,10 @@ impl Lookup for NoOthers {
     fn find(&self, _: &Schema, _: Option<TenantId>, _: Uuid) -> Option<&Row> {
         None
     }
+
+    fn known_by(&self, _: &Schema, _: Option<TenantId>, _: Uuid) -> Vec<&Row> {
+        Vec::new()
+    }
 }
 
 // alpha: an open deal with everything. beta: a lost one with little. gamma: nearly nothing.

@@ -152,4 +152,13 @@ impl Lookup for Others {
     fn find(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Option<&Row> {
         self.0.get(&(schema.name().to_owned(), tenant, id))
     }
+
+    fn known_by(&self, schema: &Schema, tenant: Option<TenantId>, id: Uuid) -> Vec<&Row> {
+        let is = |row: &Row| {
+            row.record().tenant() == tenant
+                && *row.record().get(schema.known_by()) == Value::Uuid(id)
+        };
+        let of_type = self.0.iter().filter(|((name, ..), _)| name == schema.name());
+        of_type.map(|(_, row)| row).filter(|row| is(row)).collect()
+    }
 }

@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use crate::api::crud::Resource;
 use crate::api::embed::{self, CompanyBrief, Person, TagBrief, UserBrief};
+use crate::api::relations::{RelationsBrief, embed_relations};
 use crate::api::values::Code;
 
 /// Customers.
@@ -115,6 +116,9 @@ pub struct CustomerView {
     /// The company that it belongs to, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company: Option<CompanyBrief>,
+    /// Its relations to other records, embedded where asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relations: Option<RelationsBrief>,
 }
 
 /// A customer to write. One of the names or an e-mail address has to be there.
@@ -198,7 +202,8 @@ impl Resource for CustomerResource {
 
     const PATH: &'static str = "/customers";
     const EXPANSIONS: &'static [&'static str] =
-        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags", "company"];
+        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags", "company", "relations"];
+    const ON_DEMAND: &'static [&'static str] = &["relations"];
 
     fn service(crm: &TenantCrm) -> Records<Customer> {
         crm.records()
@@ -285,6 +290,7 @@ impl Resource for CustomerResource {
             closer_user: None,
             setter_user: None,
             company: None,
+            relations: None,
         }
     }
 
@@ -432,6 +438,10 @@ impl Resource for CustomerResource {
         }
         if wanted.iter().any(|name| name == "company") {
             embed::companies(crm, views, |view| view.company_id, |view| &mut view.company).await?;
+        }
+        if wanted.iter().any(|name| name == "relations") {
+            embed_relations(crm, views, "customers", |view| view.id, |view| &mut view.relations)
+                .await?;
         }
         embed::people(crm, views, &PEOPLE, wanted).await
     }
