@@ -209,7 +209,7 @@ impl Server {
 }
 
 static CODES: LazyLock<Vec<String>> = LazyLock::new(|| {
-    let codes = "/components/schemas/ErrorReply/properties/errors/items/properties/code";
+    let codes = "/components/schemas/Fault/properties/code";
     let codes = &DOCUMENT.pointer(codes).unwrap()["x-extensible-enum"];
     codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 });

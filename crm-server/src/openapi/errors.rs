@@ -397,6 +397,14 @@ pub(super) fn fault() -> Value {
     })
 }
 
+/// What is about a record, and asks for no version of it.
+const UNVERSIONED: &[&str] = &["/custom-fields/{id}/proceed"];
+
+/// Whether an operation takes `If-Match`.
+pub(super) fn takes_version(path: &str, method: &str) -> bool {
+    method != "get" && path.contains('{') && !UNVERSIONED.contains(&path)
+}
+
 /// Whether an operation can be sent again under a key.
 pub(super) fn takes_key(operation: &Value, path: &str, method: &str) -> bool {
     let guarded = operation["security"].as_array().is_some_and(|schemes| !schemes.is_empty());
@@ -419,7 +427,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::List => lists,
         Trait::Query => query && !lists,
         Trait::Path => one,
-        Trait::Version => one && method != "get",
+        Trait::Version => takes_version(path, method),
         Trait::Guarded => guarded,
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,

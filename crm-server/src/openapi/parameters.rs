@@ -23,7 +23,7 @@ pub(super) fn complete(operation: &mut Value, path: &str, method: &str) {
     if errors::takes_key(operation, path, method) {
         parameters.push(reference("IdempotencyKey"));
     }
-    if method != "get" && path.contains('{') {
+    if errors::takes_version(path, method) {
         parameters.push(reference("IfMatch"));
     }
     if parameters.is_empty() {

@@ -208,6 +208,8 @@ fn mend_values(property: &str, schema: &mut Value, taken: bool) {
             if taken {
                 // A number is taken too, as exact as JSON numbers are.
                 schema["type"] = json!(["string", "number"]);
+                schema["minimum"] = json!(-999_999_999_999_999_i64);
+                schema["maximum"] = json!(999_999_999_999_999_i64);
             }
         }
         (Some("integer"), "uint64" | "uint32") => {

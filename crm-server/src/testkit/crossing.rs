@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use poem::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::document::{Document, Operation, Parameter, Place, encoded};
+use super::document::{Document, Operation, Parameter, Place, encoded, kind};
 use super::forged::BadToken;
 use super::furnish::{Furnished, Tenants, with_deleted};
 use super::places::{Field, Step, fields, is_id, put};
@@ -316,10 +316,11 @@ impl Run<'_> {
         let expressions = query.iter().any(|p| p.name == "filter");
         for parameter in &query {
             let schema = &parameter.schema;
-            let item = if schema["type"] == "array" { &schema["items"] } else { schema };
-            let values = match item["type"].as_str() {
+            let item = if kind(schema) == "array" { &schema["items"] } else { schema };
+            let item = self.probe.document.resolve(item);
+            let values = match kind(item) {
                 _ if item["format"] == "uuid" => self.their_ids(),
-                Some("string") if item.get("enum").is_none() => self.their_words(&parameter.name),
+                "string" if item.get("enum").is_none() => self.their_words(&parameter.name),
                 _ => continue,
             };
             for (theirs, nobodys) in &values {

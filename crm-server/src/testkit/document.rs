@@ -1,6 +1,6 @@
 //! Operations as an OpenAPI document describes them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use poem::http::Method;
 use serde_json::Value;
@@ -29,6 +29,9 @@ pub struct Operation {
     pub needs_body: bool,
     /// The statuses that it is listed to answer.
     pub statuses: BTreeSet<u16>,
+    /// The codes of errors that it is listed to answer, by status, where the document has them as
+    /// `x-codes`.
+    pub codes: BTreeMap<u16, BTreeSet<String>>,
     /// Whether it asks for a token.
     pub guarded: bool,
 }
@@ -87,14 +90,23 @@ impl Document {
                 let own = operation["parameters"].as_array().into_iter().flatten();
                 let parameters = shared.iter().chain(own);
                 let content = document.resolve(&operation["requestBody"]);
-                let statuses = operation["responses"].as_object().into_iter().flatten();
+                let responses = operation["responses"].as_object().into_iter().flatten();
+                let responses = responses
+                    .filter_map(|(status, response)| Some((status.parse().ok()?, response)));
+                let responses: BTreeMap<u16, &Value> = responses.collect();
+                let listed = |response: &Value| {
+                    let codes = document.resolve(response)["x-codes"].as_array()?;
+                    Some(codes.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+                };
+                let codes = responses.iter().filter_map(|(s, r)| Some((*s, listed(r)?))).collect();
                 operations.push(Operation {
                     method,
                     path: format!("{base}{path}"),
                     parameters: parameters.filter_map(|p| document.parameter(p)).collect(),
                     body: json_schema(content).cloned(),
                     needs_body: content["required"].as_bool().unwrap_or_default(),
-                    statuses: statuses.filter_map(|(status, _)| status.parse().ok()).collect(),
+                    statuses: responses.keys().copied().collect(),
+                    codes,
                     guarded: operation["security"].as_array().is_some_and(|all| !all.is_empty()),
                     name,
                 });
@@ -202,6 +214,19 @@ impl Operation {
         });
         segments.collect::<Vec<_>>().join("/")
     }
+}
+
+/// The type of a schema: the first that is not null, where it has several.
+pub(super) fn kind(schema: &Value) -> &str {
+    let several = schema["type"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let of = schema["type"].as_str().or_else(|| several.into_iter().find(|of| *of != "null"));
+    of.unwrap_or_default()
+}
+
+/// The schemas of which one holds, but for that of nothing.
+pub(super) fn choices(schema: &Value) -> impl Iterator<Item = &Value> {
+    let choices = schema["oneOf"].as_array().or(schema["anyOf"].as_array());
+    choices.into_iter().flatten().filter(|one| one["type"] != "null")
 }
 
 /// A value as it stands in a path or a query.

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::document::Document;
+use super::document::{Document, choices, kind};
 
 /// A field of a body that can name somebody's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,20 +55,20 @@ pub(super) fn fields(
         return;
     }
     let name = steps.iter().rev().find_map(Step::name).unwrap_or_default();
-    match schema["type"].as_str() {
-        Some("string") if schema.get("enum").is_none() => {
-            let kind = if is_id(name, schema) { Field::Id } else { Field::Text };
+    match kind(schema) {
+        "string" if schema.get("enum").is_none() => {
+            let field = if is_id(name, schema) { Field::Id } else { Field::Text };
             let dated = ["date", "date-time", "decimal"];
-            if kind == Field::Id || !dated.iter().any(|format| schema["format"] == **format) {
-                found.push((steps.clone(), kind));
+            if field == Field::Id || !dated.iter().any(|format| schema["format"] == **format) {
+                found.push((steps.clone(), field));
             }
         }
-        Some("array") => {
+        "array" => {
             steps.push(Step::Item);
             fields(document, &schema["items"], steps, found);
             steps.pop();
         }
-        Some("object") => {
+        "object" => {
             if schema["additionalProperties"].is_object() {
                 found.push((steps.clone(), Field::Map));
             }
@@ -79,9 +79,7 @@ pub(super) fn fields(
             }
         }
         _ => {
-            for one in
-                schema["oneOf"].as_array().or(schema["anyOf"].as_array()).into_iter().flatten()
-            {
+            for one in choices(schema) {
                 fields(document, one, steps, found);
             }
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::document::Document;
+use super::document::{Document, choices, kind};
 
 /// Makes values that fit schemas. Each differs from those before in whatever may be unique.
 #[derive(Debug, Clone)]
@@ -93,10 +93,10 @@ impl Sampler {
         }
         let inner =
             |schema: &Value, name: &str| self.value(document, schema, name, depth + 1, reference);
-        if let Some(first) = schema["oneOf"].get(0).or_else(|| schema["anyOf"].get(0)) {
+        if let Some(first) = choices(schema).next() {
             return inner(first, name);
         }
-        Some(match schema["type"].as_str().unwrap_or_default() {
+        Some(match kind(schema) {
             "boolean" => json!(false),
             "integer" | "number" => schema.get("minimum").cloned().unwrap_or_else(|| json!(1)),
             "array" => {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{document, faults, resolve};
+use crate::support::{TestServer, document, faults, for_each_store, resolve};
 
 fn operations() -> Vec<(String, &'static Value)> {
     let paths = document()["paths"].as_object().unwrap();
@@ -114,5 +114,43 @@ fn nothing_but_what_openapi_3_1_knows_is_in_the_schemas() {
     let text = document()["components"]["schemas"].to_string();
     for old in ["\"nullable\":", "\"allOf\":", "\"title\":\""] {
         assert!(!text.contains(old), "{old} is of OpenAPI 3.0, or makes a second name");
+    }
+}
+
+/// The example of a JSON body that an operation takes.
+fn sent(operation: &Value) -> Value {
+    let content = operation["requestBody"]["content"].as_object().unwrap();
+    let json = content.iter().find(|(media_type, _)| media_type.ends_with("json")).unwrap();
+    example(json.1).unwrap().clone()
+}
+
+for_each_store! {
+    async fn the_examples_of_bodies_are_taken_as_they_stand(server: &TestServer) {
+        let paths = document()["paths"].as_object().unwrap();
+        let nobody = server.anonymous();
+        for path in ["/auth/signup", "/auth/login"] {
+            let answer = nobody.post(&format!("/api/v1{path}"), sent(&paths[path]["post"])).await;
+            assert!(answer.status.is_success(), "{path}: {}", answer.json());
+        }
+        let owner = server.owner("acme").await;
+        let mut tried = 0;
+        for (path, item) in paths {
+            let creates = item.pointer("/post/responses/201").is_some();
+            if !creates || path.contains('{') || path.starts_with("/auth") {
+                continue;
+            }
+            let created = owner.post(&format!("/api/v1{path}"), sent(&item["post"])).await;
+            let id = created.is(201)["data"]["id"].as_str().unwrap().to_owned();
+            let one = format!("/api/v1{path}/{id}");
+            let item = &paths[&format!("{path}/{{id}}")];
+            for method in ["get", "put", "patch", "delete"] {
+                let Some(operation) = item.get(method) else { continue };
+                let body = operation.get("requestBody").map(|_| sent(operation));
+                let method = method.to_uppercase().parse().unwrap();
+                owner.send(method, &one, body).await.is(200);
+                tried += 1;
+            }
+        }
+        assert!(tried >= 12, "{tried}");
     }
 }

@@ -48,6 +48,8 @@ mod mutated;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod policy;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod readiness;

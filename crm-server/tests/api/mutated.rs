@@ -18,7 +18,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, TestServer, Watched};
+use crate::support::{Backend, TestServer, Watched, check};
 
 /// After so many requests a new tenant takes over: what is good is done, and may have emptied or
 /// closed the one before.
@@ -33,7 +33,7 @@ static DOCUMENT: LazyLock<Document> = LazyLock::new(|| {
 });
 
 static CODES: LazyLock<HashSet<String>> = LazyLock::new(|| {
-    let codes = "/components/schemas/ErrorReply/properties/errors/items/properties/code";
+    let codes = "/components/schemas/Fault/properties/code";
     let codes = &DOCUMENT.root().pointer(codes).unwrap()["x-extensible-enum"];
     codes.as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 });
@@ -406,6 +406,17 @@ fn wrong(operation: &Operation, spoilt: &Spoilt, answer: &Answer, wrote: usize) 
     if spoilt.known && !operation.statuses.contains(&status) && status != 431 {
         return Some("a status that is not documented".to_owned());
     }
+    if spoilt.known {
+        let of = spoilt.ask.headers.iter().rev().find(|(name, _)| name == "Content-Type");
+        let of = of.and_then(|(_, value)| std::str::from_utf8(value).ok());
+        let (method, path) = (&spoilt.ask.method, spoilt.ask.path.as_str());
+        // What was granted is held against the document elsewhere: chance may have spoilt nothing.
+        let sent = (of.filter(|_| status >= 400), &spoilt.ask.body[..]);
+        let faults = check(method, path, sent, status, &answer.headers, &answer.body);
+        if !faults.is_empty() && status != 431 {
+            return Some(faults.join("; "));
+        }
+    }
     if !(200..500).contains(&status) {
         return Some("no answer of ours".to_owned());
     }
@@ -437,6 +448,13 @@ fn wrong(operation: &Operation, spoilt: &Spoilt, answer: &Answer, wrote: usize) 
     };
     if errors.is_empty() || !errors.iter().all(said) {
         return Some("an error has no documented code, or says nothing".to_owned());
+    }
+    let listed = operation.codes.get(&status).filter(|_| spoilt.known);
+    let unlisted = |error: &&Value| {
+        listed.is_some_and(|codes| !codes.contains(error["code"].as_str().unwrap_or_default()))
+    };
+    if let Some(error) = errors.iter().find(unlisted) {
+        return Some(format!("{} is not listed for this operation", error["code"]));
     }
     let of_the_body = ["INVALID_JSON", "TOO_DEEP", "BODY_TOO_LARGE", "DUPLICATE_FIELD"];
     match &spoilt.field {

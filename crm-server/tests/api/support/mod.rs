@@ -18,6 +18,7 @@ mod watched;
 
 pub(crate) use client::{Answer, Client};
 pub(crate) use conforms::{faults, resolve};
+pub(crate) use document::check;
 pub(crate) use document::document;
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
