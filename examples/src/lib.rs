@@ -11,9 +11,8 @@
 //! | `load_csv` | any CSV file into a tenant's customers |
 //! | `mounted` | the whole REST API inside a poem application, beside its own routes |
 //! | `own_authentication` | the library behind one's own sign-in: claims become an actor |
-//! | `tenants_apart` | a proof that an API keeps tenants apart, operation by operation |
 //!
-//! The last three want `--features http`, which takes the server in.
+//! The last two want `--features http`, which takes the server in.
 //!
 //! `cargo run -p crm-examples --example first_program` runs one; `cargo nextest run -p
 //! crm-examples` runs the test that each of them holds.

@@ -37,7 +37,8 @@ fn as_text(text: &str) {
     let again = Cursor::decode(&cursor.encode()).unwrap();
     assert_eq!(again, cursor);
     for sort in SORTS {
-        let params = [("cursor", text), ("sort", *sort), ("limit", "3"), ("includeDeleted", "1")];
+        let params =
+            [("cursor", text), ("sort", *sort), ("limit", "3"), ("includeDeleted", "true")];
         let params = params.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let list = parse_list(Deal::schema(), &Own, &params, &[]).unwrap();
         let query = match list.into_query(Deal::schema().clone()) {

@@ -6,7 +6,7 @@ use std::sync::LazyLock;
 use async_trait::async_trait;
 use chrono::{DateTime, NaiveDate, Utc};
 use crm_core::access::{Actor, BuiltIn};
-use crm_core::custom_fields::CustomFields;
+use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
 use crm_core::language::Custom;
 use crm_core::store::evaluate::{Lookup, Row, matches, select};
 use crm_core::store::{Filter, Kind, Page, Query, Record, Schema, Value};
@@ -164,6 +164,26 @@ impl World {
         let within = crm.tenant(Actor::new(tenant.id, Id::new(OWNER)).with_role(BuiltIn::Owner));
         let vip = TagDraft { name: "VIP".to_owned(), ..TagDraft::default() };
         let vip = within.tags().create(vip).await.unwrap().id;
+        for (key, field_type, options) in [
+            ("region", CustomType::Text, &[][..]),
+            ("seats", CustomType::Decimal, &[]),
+            ("floors", CustomType::Number, &[]),
+            ("modules", CustomType::Choices, &["crm", "erp"]),
+            ("tier", CustomType::Choice, &["Gold"]),
+            ("since", CustomType::Date, &[]),
+            ("seen", CustomType::Timestamp, &[]),
+            ("paid", CustomType::Boolean, &[]),
+        ] {
+            let draft = CustomFieldDraft {
+                record_type: Deal::ENTITY.to_owned(),
+                key: key.to_owned(),
+                label: key.to_owned(),
+                field_type,
+                options: options.iter().map(|option| (*option).to_owned()).collect(),
+                ..CustomFieldDraft::default()
+            };
+            within.custom_fields().create(draft).await.unwrap();
+        }
         let deals = within.records::<Deal>();
         let mut rows = Vec::new();
         for (number, draft) in drafts(vip).into_iter().enumerate() {
@@ -231,7 +251,6 @@ fn drafts(vip: Id<Tag>) -> Vec<DealDraft> {
     };
     let own = CustomFields::from([
         ("region", "Nord West".into()),
-        ("the region", "Nord".into()),
         ("seats", Decimal::new(25, 0).into()),
         ("floors", 3_i64.into()),
         ("modules", Value::Codes(vec!["crm".into(), "erp".into()])),
@@ -240,8 +259,6 @@ fn drafts(vip: Id<Tag>) -> Vec<DealDraft> {
         ("seen", time("2026-03-01T08:00:00.25Z").into()),
         ("paid", true.into()),
     ]);
-    // Kept in a tenant's fields under another kind than is asked for.
-    let odd = CustomFields::from([("seats", "many".into()), ("paid", 1_i64.into())]);
     vec![
         DealDraft {
             status: Some(Status::Open),
@@ -267,7 +284,7 @@ fn drafts(vip: Id<Tag>) -> Vec<DealDraft> {
             ..empty("Beta 100% *star* \"quoted\"")
         },
         empty("gamma alphabet"),
-        DealDraft { value: Some(Decimal::ZERO), custom_fields: odd, ..empty("gone") },
+        DealDraft { value: Some(Decimal::ZERO), ..empty("gone") },
         DealDraft {
             status: Some(Status::OnHold),
             value: Some(Decimal::new(100_050, 2)),

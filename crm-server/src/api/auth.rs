@@ -9,6 +9,7 @@ use crm_core::auth::{self, SignIn, SignUp};
 use crm_core::tenants::{Tenant, TenantId, TenantStatus};
 use crm_core::users::{User, UserStatus};
 use poem::Request;
+use poem::http::StatusCode;
 use poem::web::Data;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use super::body::{Body, OptionalBody};
 use super::caller::{Caller, SignedIn, origin};
 use super::envelope::{Created, Reply};
-use super::error::ApiError;
+use super::error::{ApiError, Fault};
 use super::values::Code;
 use crate::app::App;
 use crate::openapi::BASE;
@@ -332,8 +333,16 @@ impl AuthApi {
         let tenant = input.0.tenant_id.ok_or_else(|| ApiError::required("tenantId"))?;
         let (tenant, auth) = (TenantId::new(tenant), caller.app().crm().auth());
         let origin = origin(request);
-        let signed_in = auth.switch(caller.session, caller.user.id, tenant, &origin).await?;
-        Ok(Reply::new(session(caller.app(), signed_in)?))
+        match auth.switch(caller.session, caller.user.id, tenant, &origin).await {
+            Ok(signed_in) => Ok(Reply::new(session(caller.app(), signed_in)?)),
+            // The same answer whether or not there is such a tenant.
+            Err(Error::NotFound { .. }) => {
+                let message = "you are no member of that tenant";
+                let fault = Fault::at("tenantId", "NOT_A_MEMBER", message);
+                Err(ApiError::new(StatusCode::FORBIDDEN, fault))
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sign out

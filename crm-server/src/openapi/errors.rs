@@ -32,6 +32,8 @@ pub(super) enum Trait {
     Credentials,
     /// It changes something.
     Write,
+    /// It changes who may do what.
+    People,
     /// It takes `Idempotency-Key`.
     Key,
     /// It is given values, or checks those that are there again.
@@ -41,7 +43,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -51,6 +53,7 @@ impl Trait {
         Self::Guarded,
         Self::Credentials,
         Self::Write,
+        Self::People,
         Self::Key,
         Self::Values,
         Self::Ready,
@@ -65,6 +68,7 @@ impl Trait {
             Self::Query => "Query",
             Self::Path => "Path",
             Self::Version => "Version",
+            Self::People => "People",
             Self::Key => "Key",
             Self::Credentials => "Credentials",
             Self::Ready => "Ready",
@@ -149,10 +153,12 @@ const FAILURES: &[Failure] = &[
                     "TOO_MANY_PARAMETERS",
                     "TOO_PRECISE",
                     "UNKNOWN_EXPANSION",
+                    "INVALID_RECORD",
+                    "UNKNOWN_RECORD_TYPE",
                 ],
             ),
             (Trait::Path, &["INVALID_PARAMETER"]),
-            (Trait::Query, &["INVALID_PARAMETER", "INVALID_TEXT"]),
+            (Trait::Query, &["INVALID_PARAMETER", "INVALID_TEXT", "UNKNOWN_EXPANSION"]),
             (Trait::Version, &["INVALID_HEADER"]),
             (Trait::Key, &["INVALID_HEADER"]),
         ],
@@ -170,7 +176,10 @@ const FAILURES: &[Failure] = &[
         status: "403",
         name: "Forbidden",
         meaning: "The caller may not do that",
-        codes: &[(Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"])],
+        codes: &[
+            (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"]),
+            (Trait::People, &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER"]),
+        ],
     },
     Failure {
         status: "404",
@@ -190,6 +199,7 @@ const FAILURES: &[Failure] = &[
         meaning: "It contradicts what is stored",
         codes: &[
             (Trait::Write, &["DUPLICATE", "BUSY", "CONFLICT", "DUPLICATE_VALUES", "REFERENCED"]),
+            (Trait::People, &["IN_USE"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],
     },
@@ -223,7 +233,10 @@ const FAILURES: &[Failure] = &[
         meaning: "It can be read but is not acceptable; every fault is named",
         // And every code that is no other status's alone.
         codes: &[
-            (Trait::Values, &["REQUIRED", "TOO_LONG", "OUT_OF_RANGE", "LIMIT_EXCEEDED"]),
+            (
+                Trait::Values,
+                &["REQUIRED", "TOO_LONG", "OUT_OF_RANGE", "LIMIT_EXCEEDED", "UNKNOWN_RECORD_TYPE"],
+            ),
             (Trait::Key, &["IDEMPOTENCY_KEY_REUSED"]),
         ],
     },
@@ -272,6 +285,7 @@ const ELSEWHERE: &[&str] =
 
 /// Codes of another status that a value in a body can have too.
 const OF_VALUES: &[&str] = &[
+    "BUILT_IN_ROLE",
     "CONTRADICTION",
     "DUPLICATE",
     "INVALID_CHOICE",
@@ -431,6 +445,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Guarded => guarded,
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,
+        Trait::People => writes && (path.starts_with("/users") || path.starts_with("/tenants")),
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
         Trait::Ready => path == "/health/ready",

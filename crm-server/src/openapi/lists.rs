@@ -82,6 +82,11 @@ fn parameter(described: &ParameterDescription, path: &str, document: &mut Value)
         _ => {}
     }
     let mut example = example(described);
+    if let Some([first, ..]) = described.choices
+        && !described.choices.is_some_and(|codes| codes.contains(&described.example.as_str()))
+    {
+        example = json!(first);
+    }
     if *multiple {
         value = json!({"type": "array", "items": value});
         if name == "sort" {

@@ -136,13 +136,19 @@ for_each_store! {
         let mut tried = 0;
         for (path, item) in paths {
             let creates = item.pointer("/post/responses/201").is_some();
-            if !creates || path.contains('{') || path.starts_with("/auth") {
+            // Relations and their kinds name records and types, which no example can know.
+            if !creates
+                || path.contains('{')
+                || path.starts_with("/auth")
+                || path.starts_with("/relations")
+            {
                 continue;
             }
             let created = owner.post(&format!("/api/v1{path}"), sent(&item["post"])).await;
             let id = created.is(201)["data"]["id"].as_str().unwrap().to_owned();
             let one = format!("/api/v1{path}/{id}");
-            let item = &paths[&format!("{path}/{{id}}")];
+            // A tenant is known by another name in its path, and tried by its own tests.
+            let Some(item) = paths.get(&format!("{path}/{{id}}")) else { continue };
             for method in ["get", "put", "patch", "delete"] {
                 let Some(operation) = item.get(method) else { continue };
                 let body = operation.get("requestBody").map(|_| sent(operation));

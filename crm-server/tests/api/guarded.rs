@@ -1,18 +1,10 @@
-//! Every operation of the document, called by those who may not: the probe that embedders run on
-//! theirs, on ours.
+//! Every operation of the document, called by those who may not.
 
-use std::collections::HashSet;
-use std::sync::Mutex;
-
-use async_trait::async_trait;
-use crm_core::Clock;
-use crm_server::testkit::{
-    Answer, Ask, Crossing, Document, Exception, Listening, Member, Mounted, Report, Server,
-    Tenants, signed_otherwise, unsigned,
-};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, TestServer, Watched};
+use crate::support::{PASSWORD, Person, TestServer, for_each_store};
+
+const SOMEBODYS: &str = "0197d8a0-0000-7000-8000-000000000000";
 
 /// What answers without a token, and why. This list may only shrink.
 const OPEN: &[&str] = &[
@@ -26,176 +18,141 @@ const OPEN: &[&str] = &[
     "POST /auth/logout",
 ];
 
-/// What the probe finds and is right: `operation | place | reason`. This list may only shrink.
-const EXCEPTIONS: &str = include_str!("exceptions.txt");
-
-fn document() -> Document {
+fn operations() -> Vec<(hyper::Method, String, String, Value)> {
     let document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
-    Document::new(document).unwrap()
-}
-
-struct Signup<'a> {
-    server: &'a TestServer,
-    watched: &'a Watched,
-    made: Mutex<HashSet<String>>,
-}
-
-#[async_trait]
-impl Tenants for Signup<'_> {
-    async fn tenant(&self, name: &str) -> Member {
-        assert!(self.made.lock().unwrap().insert(name.to_owned()), "{name} twice");
-        let owner = self.server.owner(name).await;
-        let token = owner.token().to_owned();
-        Member { tenant: owner.tenant, user: owner.user, token }
+    let mut all = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let name = format!("{method} {path}");
+            let real = path.replace("{id}", SOMEBODYS).replace("{tenantId}", SOMEBODYS);
+            let real = real.replace("{permission}", "customers:read");
+            assert!(!real.contains('{'), "{path}");
+            let path = format!("/api/v1{real}");
+            all.push((method.parse().unwrap(), name, path, operation.clone()));
+        }
     }
-
-    /// Whatever was written there, shown by the API or not.
-    async fn digest(&self, member: &Member) -> String {
-        self.watched.written(member.tenant.parse().unwrap()).to_string()
-    }
+    all
 }
 
-async fn probed(backend: Backend) -> Report {
-    let (server, watched) = TestServer::watched(backend).await;
-    let document = document();
-    let (acme, other) = (server.owner("acme").await, server.owner("other").await);
-    let keys = server.anonymous().get("/.well-known/jwks.json").await.json();
-    let mut bad = unsigned(acme.token(), &keys, &other.tenant).unwrap();
-    let key = server.app().config().tokens.key.clone().unwrap();
-    bad.extend(signed_otherwise(acme.token(), &key, server.clock().now().timestamp()).unwrap());
-    let tenants = Signup { server: &server, watched: &watched, made: Mutex::default() };
-    // Once over the network, and once as those do it who mount the API in a program of theirs.
-    let door: Box<dyn Server> = match backend {
-        Backend::Postgres => Box::new(Listening(server.address())),
-        Backend::Memory => Box::new(Mounted(server.endpoint())),
-    };
-    let report = Crossing::new(&*door, &document, &tenants)
-        .given("POST /custom-fields", json!({"recordType": "customers", "type": "text"}))
-        .bad_tokens(bad)
-        .run()
-        .await;
-    server.stop().await;
-    report
+/// What an operation takes where it is not what creates a record of its kind.
+fn body(name: &str, caller: &Person) -> Option<Value> {
+    Some(match name {
+        "PUT /users/{id}" | "PATCH /users/{id}" => json!({"name": "Mine", "roles": ["user"]}),
+        "PATCH /users/{id}/status" => json!({"status": "inactive"}),
+        "PUT /users/{id}/permissions" => json!({"permissions": []}),
+        "POST /users/{id}/hand-over" => json!({"to": caller.user}),
+        "POST /users/roles/{id}/permissions" => json!({"permission": "customers:read"}),
+        "PATCH /tenants/{tenantId}" => json!({"name": "Mine"}),
+        "POST /tenants/{tenantId}/members" => json!({"email": caller.email, "roles": ["owner"]}),
+        _ => return None,
+    })
 }
 
-fn held(report: &Report) {
-    let guarded = document().operations().iter().filter(|o| o.guarded).count();
-    assert_eq!(report.operations.len(), guarded);
-    assert!(report.asked > 20 * guarded, "{}", report.asked);
-    println!("{} requests to {guarded} operations", report.asked);
-    if let Err(found) = report.against(&Exception::list(EXCEPTIONS).unwrap()) {
-        panic!("{found}");
-    }
-}
-
-#[tokio::test]
-async fn no_operation_crosses_into_another_tenant_on_memory() {
-    held(&probed(Backend::Memory).await);
-}
-
-#[tokio::test]
-async fn no_operation_crosses_into_another_tenant_on_postgres() {
-    held(&probed(Backend::Postgres).await);
-}
-
-/// A probe that could not fail would prove nothing: here it stands before a server that forgets
-/// to look at tenants, and must say so.
-#[tokio::test]
-async fn the_probe_finds_a_door_that_is_open() {
-    use std::collections::BTreeMap;
-
-    use hyper::HeaderMap;
-
-    /// Notes of anybody, kept by id; whoever knows an id may read and change them.
-    #[derive(Default)]
-    struct Open(Mutex<BTreeMap<String, (String, String)>>);
-
-    #[async_trait]
-    impl Server for Open {
-        async fn ask(&self, ask: Ask) -> Answer {
-            let token = ask.headers.iter().find(|(name, _)| name == "Authorization");
-            let by = token.map(|(_, token)| String::from_utf8_lossy(token).into_owned());
-            let body: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
-            let path = ask.path.split('?').next().unwrap().to_owned();
-            let mut notes = self.0.lock().unwrap();
-            let id = path.strip_prefix("/notes/").map(str::to_owned);
-            let refused = |status: u16| (status, json!({"success": false, "errors": []}));
-            let (status, body) = match (by, ask.method.as_str(), id) {
-                (None, ..) => refused(401),
-                _ if ask.headers.iter().any(|(name, _)| name == "X-Tenant-ID") => refused(403),
-                _ if body.as_object().is_some_and(|b| b.keys().any(|key| key != "text")) => {
-                    refused(422)
-                }
-                (Some(by), "POST", None) if path == "/notes" => {
-                    let id = format!("0197d8a0-0000-7000-8000-{:012}", notes.len());
-                    let text = body["text"].as_str().unwrap_or_default().to_owned();
-                    notes.insert(id.clone(), (by, text.clone()));
-                    (201, json!({"data": {"id": id, "text": text}}))
-                }
-                (Some(by), "GET", None) if path == "/notes" => {
-                    let own = notes.iter().filter(|(_, (owner, _))| *owner == by);
-                    let own: Vec<Value> =
-                        own.map(|(id, (_, text))| json!({"id": id, "text": text})).collect();
-                    (200, json!({"data": own}))
-                }
-                (Some(_), "GET", Some(id)) => match notes.get(&id) {
-                    Some((_, text)) => (200, json!({"data": {"id": id, "text": text}})),
-                    None => refused(404),
-                },
-                (Some(_), "PUT", Some(id)) => match notes.get_mut(&id) {
-                    Some((_, text)) => {
-                        *text = "changed".to_owned();
-                        (200, json!({"data": {"id": id}}))
-                    }
-                    None => refused(404),
-                },
-                _ => refused(404),
-            };
-            Answer { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
+for_each_store! {
+    async fn no_operation_but_the_listed_ones_answers_without_a_token(server: &TestServer) {
+        let nobody = server.anonymous();
+        let forged = nobody.with_token("eyJhbGciOiJub25lIn0.e30.");
+        for (method, name, path, operation) in operations() {
+            let open = OPEN.contains(&name.as_str());
+            let documented = operation["security"].as_array().is_some_and(|s| !s.is_empty());
+            assert_eq!(documented, !open, "{name}");
+            if open {
+                continue;
+            }
+            let body = operation.get("requestBody").map(|_| json!({}));
+            nobody.send(method.clone(), &path, body.clone()).await.fails(401, "UNAUTHENTICATED");
+            forged.send(method, &path, body).await.fails(401, "UNAUTHENTICATED");
+        }
+        for open in OPEN {
+            assert!(operations().iter().any(|(_, name, ..)| name == open), "{open} is gone");
         }
     }
 
-    struct Anybody;
-
-    #[async_trait]
-    impl Tenants for Anybody {
-        async fn tenant(&self, name: &str) -> Member {
-            let id = |n: u8| format!("0197d8a0-0000-7000-8000-{n:02x}{:010}", name.len());
-            Member { tenant: id(1), user: id(2), token: name.to_owned() }
+    async fn no_operation_shows_or_changes_a_tenant_that_one_is_no_member_of(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let there = acme.with("X-Tenant-ID", &other.tenant);
+        for (method, name, path, operation) in operations() {
+            if OPEN.contains(&name.as_str()) {
+                continue;
+            }
+            let body = operation.get("requestBody").map(|_| json!({}));
+            let answer = there.send(method, &path, body).await;
+            if name.contains("{tenantId}/") && !name.contains("restore") {
+                // The path says another tenant than the header, and more plainly.
+                answer.fails(404, "NOT_FOUND");
+            } else {
+                answer.fails(403, "NOT_A_MEMBER");
+            }
         }
     }
 
-    let note = json!({"type": "object", "properties": {"text": {"type": "string"}}});
-    let body = json!({"content": {"application/json": {"schema": note}}});
-    let id = json!([{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}]);
-    let (guard, ok, made) = (json!([{"bearer": []}]), json!({"200": {}}), json!({"201": {}}));
-    let document = json!({"paths": {
-        "/notes": {
-            "get": {"security": guard, "responses": ok},
-            "post": {"security": guard, "responses": made, "requestBody": body},
-        },
-        "/notes/{id}": {
-            "get": {"security": guard, "responses": ok, "parameters": id},
-            "put": {"security": guard, "responses": ok, "parameters": id, "requestBody": body},
-        },
-    }});
-    let document = Document::new(document).unwrap();
-    let report = Crossing::new(&Open::default(), &document, &Anybody).run().await;
-    let found = |operation: &str, place: &str| {
-        report.findings.iter().any(|f| f.operation == operation && f.place.starts_with(place))
-    };
-    assert!(found("GET /notes/{id}", "path id"), "{:?}", report.findings);
-    assert!(found("GET /notes/{id}", "leak"));
-    assert!(found("PUT /notes/{id}", "path id"));
-    assert!(found("GET /notes", "afterwards"), "what was changed is told");
-    assert!(!report.findings.iter().any(|f| f.operation == "POST /notes"), "{:?}", report.findings);
-}
+    async fn another_tenants_ids_are_not_there_for_any_operation(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let mut ends = Vec::new();
+        for name in ["One", "Two"] {
+            let end = other.post("/api/v1/companies", json!({"name": name})).await.data();
+            ends.push(end["id"].clone());
+        }
+        let created = [
+            ("/relations", json!({
+                "kind": "parent_of",
+                "from": {"type": "companies", "id": ends[0]}, "to": {"type": "companies", "id": ends[1]}
+            })),
+            ("/relations/kinds", json!({"key": "theirs", "name": "theirs", "symmetric": true})),
+            ("/customers", json!({"companyName": "Theirs"})),
+            ("/companies", json!({"name": "Theirs"})),
+            ("/customers/tags", json!({"name": "Theirs"})),
+            ("/custom-fields", json!({
+                "recordType": "customers", "key": "theirs", "label": "Theirs", "type": "text"
+            })),
+            ("/users", json!({
+                "email": "they@other.example", "password": PASSWORD, "roles": ["user"]
+            })),
+            ("/users/roles", json!({"name": "Theirs", "permissions": [{"permission": "customers:read"}]})),
+        ];
+        let mut untried: Vec<String> =
+            operations().into_iter().map(|(_, name, ..)| name).filter(|n| n.contains("{id}")).collect();
+        for (base, input) in created {
+            let record = other.post(&format!("/api/v1{base}"), input.clone()).await.data();
+            let id = record["id"].as_str().unwrap();
+            let mut tried = 0;
+            for (method, name, path, operation) in operations() {
+                let beneath = path.strip_prefix(&format!("/api/v1{base}/{SOMEBODYS}"));
+                if beneath.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('/')) {
+                    continue;
+                }
+                let path = path.replace(SOMEBODYS, id);
+                let body = operation
+                    .get("requestBody")
+                    .map(|_| body(&name, &acme).unwrap_or_else(|| input.clone()));
+                let answer = acme.send(method, &path, body).await;
+                assert_eq!(answer.status, 404, "{name}");
+                tried += 1;
+                untried.retain(|left| *left != name);
+            }
+            assert!(tried >= 5, "{base}");
+            let path = format!("/api/v1{base}/{id}");
+            assert_eq!(other.get(&path).await.data(), record, "unchanged");
+        }
+        assert!(untried.is_empty(), "{untried:?} need a record of another tenant to be tried with");
+    }
 
-#[test]
-fn only_the_listed_operations_are_open() {
-    let document = document();
-    let open = document.operations().iter().filter(|o| !o.guarded).map(|o| o.name.as_str());
-    let (open, listed): (HashSet<&str>, HashSet<&str>) =
-        (open.collect(), OPEN.iter().copied().collect());
-    assert_eq!(open, listed);
+    async fn a_tenant_that_one_is_no_member_of_is_not_there_for_any_operation(server: &TestServer) {
+        let (acme, other) = (server.owner("acme").await, server.owner("other").await);
+        let path = format!("/api/v1/tenants/{}", other.tenant);
+        let before = other.get(&path).await.data();
+        let mut tried = 0;
+        for (method, name, path, operation) in operations() {
+            if !name.contains("{tenantId}") {
+                continue;
+            }
+            let path = path.replace(SOMEBODYS, &other.tenant);
+            let body = operation.get("requestBody").map(|_| body(&name, &acme).unwrap_or(json!({})));
+            acme.send(method, &path, body).await.fails(404, "NOT_FOUND");
+            tried += 1;
+        }
+        assert!(tried >= 6);
+        assert_eq!(other.get(&path).await.data(), before, "unchanged");
+    }
 }

@@ -50,6 +50,8 @@ mod operations;
 #[cfg(test)]
 mod policy;
 #[cfg(test)]
+mod probe;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod readiness;

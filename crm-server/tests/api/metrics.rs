@@ -144,7 +144,7 @@ async fn metrics_have_an_address_of_their_own_or_none_where_that_is_set() {
     let monitoring = server.monitoring();
     let text = scraped(&monitoring).await;
     assert!(text.contains("route=\"none\""), "it tells of the other address: {text}");
-    monitoring.get("/api/v1/health/live").await.fails(404, "NOT_FOUND");
+    monitoring.get("/docs").await.fails(404, "NOT_FOUND");
     server.stop().await;
 
     let server = TestServer::configured(|config| config.metrics.enabled = false).await;

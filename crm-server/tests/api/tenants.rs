@@ -59,7 +59,7 @@ for_each_store! {
         owner.post("/api/v1/customers", json!({"companyName": "A"})).await.is(201);
         let stranger = server.owner("third").await;
         for tenant in [other.tenant.as_str(), "0197d8a0-0000-7000-8000-000000000000"] {
-            stranger.post(path, json!({"tenantId": tenant})).await.fails(404, "NOT_FOUND");
+            stranger.post(path, json!({"tenantId": tenant})).await.fails(403, "NOT_A_MEMBER");
         }
         stranger.post(path, json!({})).await.fails(422, "REQUIRED");
     }
@@ -117,7 +117,7 @@ for_each_store! {
         // Under a key of the tenant that the path names, wherever the caller is at home.
         let third = server.owner("third").await;
         server.join(&owner, third.user.parse().unwrap(), BuiltIn::Owner).await;
-        let keyed = third.with("Idempotency-Key", "one guest");
+        let keyed = third.with("Idempotency-Key", "one-guest");
         let guest = server.owner("guest").await;
         let input = json!({"email": guest.email, "roles": ["user"]});
         for _ in 0..2 {

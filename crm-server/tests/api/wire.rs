@@ -103,7 +103,8 @@ for_each_store! {
 /// Somebody who sends a little now and then holds no more than one connection, and is told.
 #[tokio::test]
 async fn a_body_that_does_not_come_is_given_up() {
-    let server = TestServer::configured(|config| config.limits.body_timeout = Span::seconds(2)).await;
+    let server =
+        TestServer::configured(|config| config.limits.body_timeout = Span::seconds(2)).await;
     let owner = server.owner("acme").await;
     let head = format!(
         "POST {CUSTOMERS} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\

@@ -201,7 +201,10 @@ impl RolePermissionsApi {
         request: &Request,
     ) -> Result<Reply<RoleView>, ApiError> {
         let expected = etag::expected(request, None)?;
-        let permission = permission.0.parse()?;
+        let permission = permission.0.parse().map_err(|_| {
+            let message = format!("expected resource:action, got {:?}", permission.0);
+            ApiError::unreadable("permission", "INVALID_PARAMETER", message)
+        })?;
         let role = caller.crm().roles().revoke(Id::new(id.0), expected, permission).await?;
         caller.forget_who_may_what();
         crud::reply::<RoleResource>(&caller, role).await

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use crm_server::middleware::rewrite;
 use hyper::{HeaderMap, Method};
 use serde_json::Value;
 
@@ -17,7 +18,12 @@ pub(crate) fn document() -> &'static Value {
 
 /// The operation that a request means, with its template; none where the document has none.
 fn operation(method: &Method, path: &str) -> Option<(&'static str, &'static Value)> {
-    let path = path.split('?').next()?.strip_prefix("/api/v1")?;
+    let path = path.split('?').next()?;
+    // Another vocabulary, which leads elsewhere than its words would.
+    if rewrite(path).is_some() {
+        return None;
+    }
+    let path = path.strip_prefix("/api/v1")?;
     let segments: Vec<&str> = path.split('/').collect();
     let matches = |template: &str| {
         let parts: Vec<&str> = template.split('/').collect();
