@@ -25,7 +25,7 @@
 //! let ada = Actor::new(acme.id, crm.new_id()).with_role(BuiltIn::Owner);
 //! for _ in 0..2 {
 //!     let keys = crm.tenant(ada.clone()).idempotency();
-//!     let Begun::First(attempt) = keys.begin("order 17", "create Acme").await? else {
+//!     let Begun::First(attempt) = keys.begin("order-17", "create Acme").await? else {
 //!         continue; // It happened before.
 //!     };
 //!     let origin = Origin { attempt: Some(attempt.clone()), ..Origin::default() };
