@@ -9,13 +9,14 @@ use crm_core::access::{Actor, BuiltIn};
 use crm_core::auth::SignUp;
 use crm_core::companies::{Company, CompanyDraft, CompanySize};
 use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
-use crm_core::customers::{CustomerDraft, CustomerStatus};
+use crm_core::customers::{Customer, CustomerDraft, CustomerStatus};
 use crm_core::demo::{Demo, DemoCompany, DemoPerson, Flavour};
+use crm_core::relations::RelationDraft;
 use crm_core::store::Store;
 use crm_core::tags::{Tag, TagDraft};
 use crm_core::tenants::{TenantDraft, TenantId};
 use crm_core::users::UserId;
-use crm_core::{Clock, Crm, Entity, Id, ManualClock, Result, SystemClock, TenantCrm};
+use crm_core::{Clock, Crm, EndRef, Entity, Id, ManualClock, Result, SystemClock, TenantCrm};
 use rust_decimal::Decimal;
 
 use crate::config::Passwords;
@@ -83,6 +84,7 @@ struct Filling {
     people: Vec<UserId>,
     tags: Vec<Id<Tag>>,
     companies: Vec<(Company, DemoCompany)>,
+    customers: Vec<Id<Customer>>,
 }
 
 impl Filling {
@@ -108,7 +110,15 @@ impl Filling {
         let within = crm.tenant(Actor::new(tenant, people[0]).with_role(BuiltIn::Owner));
         let tags = make_tags(&within, flavour).await?;
         define_fields(&within, flavour).await?;
-        Ok(Self { demo, flavour, within, people, tags, companies: Vec::new() })
+        Ok(Self {
+            demo,
+            flavour,
+            within,
+            people,
+            tags,
+            companies: Vec::new(),
+            customers: Vec::new(),
+        })
     }
 
     async fn customer(&mut self) -> Result<()> {
@@ -116,7 +126,14 @@ impl Filling {
             Flavour::Software => self.firm().await?,
             Flavour::Coaching => self.person(),
         };
-        self.within.customers().create(draft).await.map(drop)
+        let made = self.within.customers().create(draft).await?.id();
+        if !self.customers.is_empty() && self.demo.chance(25) {
+            let earlier = *self.demo.pick(&self.customers);
+            let [from, to] = [earlier, made].map(|id| EndRef::new("customers", id));
+            self.within.relations().create(RelationDraft::new("refers", from, to)).await?;
+        }
+        self.customers.push(made);
+        Ok(())
     }
 
     /// A firm that buys software, or a part of one that does already.
@@ -178,6 +195,13 @@ impl Filling {
             ..CompanyDraft::default()
         };
         let made = (self.within.companies().create(draft).await?, company);
+        if !self.companies.is_empty() && self.demo.chance(30) {
+            let kinds = ["parent_of", "supplies", "partner_of", "competes_with", "advises"];
+            let kind = *self.demo.pick(&kinds);
+            let earlier = self.demo.pick(&self.companies).0.id;
+            let [from, to] = [earlier, made.0.id].map(|id| EndRef::new("companies", id));
+            self.within.relations().create(RelationDraft::new(kind, from, to)).await?;
+        }
         self.companies.push(made.clone());
         Ok(made)
     }
@@ -317,7 +341,6 @@ async fn define_fields(within: &TenantCrm, flavour: Flavour) -> Result<()> {
 mod tests {
     use super::*;
     use crm_core::Where;
-    use crm_core::customers::Customer;
     use crm_store_memory::MemoryStore;
 
     #[tokio::test]
@@ -341,6 +364,8 @@ mod tests {
             assert!(stats.total >= 180 && stats.new_this_month < stats.total / 4);
             let tagged = customers.find(crm_core::Find::<Customer>::all()).await.unwrap();
             assert!(tagged.items.iter().any(|customer| !customer.tags.is_empty()));
+            let relations = crm.tenant(membership.actor()).relations();
+            assert!(relations.count(Where::all()).await.unwrap() > 20);
             if user.tenant.contains("Software") {
                 let belonging = customers.count(Customer::COMPANY_ID.present()).await.unwrap();
                 let companies = crm.tenant(membership.actor()).companies();
