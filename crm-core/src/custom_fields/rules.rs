@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::work::{Task, Work};
-use super::{CustomField, CustomType, MOST_PER_TYPE, unique};
+use super::{CustomField, CustomType, MOST_PER_TYPE, options, unique};
 use crate::TenantCrm;
 use crate::error::{Error, Faults, FieldError, Result};
 use crate::records::Rules;
@@ -77,6 +77,9 @@ impl Rules for CustomField {
             }
         }
         faults.into_result()?;
+        if let Some(before) = before.filter(|before| before.deleted_at.is_none()) {
+            self.prepare_options(before, within).await?;
+        }
         self.prepare_uniqueness(before, within).await
     }
 
@@ -124,6 +127,28 @@ impl CustomField {
         if before.is_some() || shared.held > 0 {
             self.work = Some(Work::begin(Task::Uniqueness, shared.held));
         }
+        Ok(())
+    }
+
+    // An option that records have does not go without saying what they get instead.
+    async fn prepare_options(&mut self, before: &Self, within: &TenantCrm) -> Result<()> {
+        if self.options == before.options {
+            return Ok(());
+        }
+        options::pending(before)?;
+        if self.work.is_some() {
+            return Ok(());
+        }
+        let gone = before.options.iter().filter(|option| !self.options.contains(option));
+        let gone: Vec<String> = gone.cloned().collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let used = options::used(before, &gone, within).await?;
+        if !used.is_empty() {
+            return Err(options::in_use(before, &used));
+        }
+        self.work = Some(Work::begin(Task::Unused { options: gone }, 0));
         Ok(())
     }
 

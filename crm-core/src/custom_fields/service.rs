@@ -25,7 +25,14 @@ use crate::store::{
 /// of some hundred records at a time: the first with the change itself, the others by
 /// [`proceed`](Self::proceed) until [`CustomField::work`] is none.
 #[derive(Debug, Clone)]
-pub struct CustomFieldDefinitions(Records<CustomField>);
+pub struct CustomFieldDefinitions(pub(super) Records<CustomField>);
+
+/// One step of the work: the definition as it will be, and what else is in its commit.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) unit: Unit,
+    after: CustomField,
+}
 
 impl std::ops::Deref for CustomFieldDefinitions {
     type Target = Records<CustomField>;
@@ -51,7 +58,9 @@ impl CustomFieldDefinitions {
     /// As [`Records::replace`]; making it unique claims stored values.
     ///
     /// # Errors
-    /// As there; a conflict with code `DUPLICATE_VALUES` where records share a value.
+    /// As there; a conflict with code `DUPLICATE_VALUES` where records share a value, `OPTION_IN_USE`
+    /// where they have an option that is left out, `WORK_PENDING` where an earlier change is not
+    /// done with.
     pub async fn replace(
         &self,
         id: Id<CustomField>,
@@ -102,8 +111,14 @@ impl CustomFieldDefinitions {
         for _ in 0..ATTEMPTS {
             let field = self.0.load(id, Deleted::Exclude).await?;
             let Some(work) = field.work.clone() else { return Ok(field) };
-            let stepped = match work.task {
+            // What is written below is held against the definition that was just read.
+            CustomField::forget(within);
+            let stepped = match &work.task {
                 Task::Uniqueness => self.claim_some(&field, &work).await,
+                Task::Option { option, replacement } => {
+                    self.replace_some(&field, &work, option, replacement.as_deref()).await
+                }
+                Task::Unused { options } => self.put_back_used(&field, options).await,
             };
             match stepped {
                 // Somebody was faster, with a record or with the definition itself.
@@ -115,13 +130,15 @@ impl CustomFieldDefinitions {
     }
 
     // The change itself has been made by now, so that only what contradicts it is an error.
-    async fn begin(&self, field: CustomField) -> Result<CustomField> {
+    pub(super) async fn begin(&self, field: CustomField) -> Result<CustomField> {
         if field.work.is_none() {
             return Ok(field);
         }
         match self.proceed(field.id).await {
             Ok(field) => Ok(field),
-            Err(refused @ Error::Conflict { code: "DUPLICATE_VALUES", .. }) => Err(refused),
+            Err(refused @ Error::Conflict { code: "DUPLICATE_VALUES" | "OPTION_IN_USE", .. }) => {
+                Err(refused)
+            }
             Err(_) => Ok(field),
         }
     }
@@ -129,25 +146,25 @@ impl CustomFieldDefinitions {
     async fn claim_some(&self, field: &CustomField, work: &Work) -> Result<CustomField> {
         let within = self.0.within();
         let Some((schema, path)) = field.place(within.crm().catalogue()) else {
-            return self.write(Unit::within(within), field, |after| after.work = None).await;
+            return self.settle(field, |after| after.work = None).await;
         };
-        let records = self.some(field, work, Deleted::Exclude).await?;
+        let having = Filter::Absent(path.clone()).not();
+        let records = self.some(field, work, having, Deleted::Exclude).await?;
         let ids: Vec<_> = records.iter().map(Record::id).collect();
         let mut held = held_by(ids.iter().map(|id| (field.id, *id)), within).await?;
-        let mut unit = Unit::within(within);
+        let mut step = self.step(field, |after| after.work = work.past(&ids))?;
         for record in records {
             let id = record.id();
             let value = claimed(&value_at(&record, &path));
             let claim = held.remove(&(field.id, id));
-            if let Some(claim) = claim_of(claim, field, id, value, &unit, within)? {
+            if let Some(claim) = claim_of(claim, field, id, value, &step.unit, within)? {
                 // A record that changes meanwhile claims by itself.
                 let schema = Arc::clone(schema);
-                unit.add(Operation::Check { schema, before: record });
-                unit.add(claim);
+                step.unit.add(Operation::Check { schema, before: record });
+                step.unit.add(claim);
             }
         }
-        let next = work.past(&ids);
-        match self.write(unit, field, |after| after.work.clone_from(&next)).await {
+        match self.finish(step).await {
             Err(Error::Conflict { code: "DUPLICATE", .. }) => {
                 let shared = unique::shared(field, within).await?;
                 if shared.duplicates() == 0 {
@@ -160,7 +177,7 @@ impl CustomFieldDefinitions {
                     after.unique = false;
                     after.work = None;
                 };
-                self.write(Unit::within(within), field, undo).await?;
+                self.settle(field, undo).await?;
                 Err(unique::refusal(field, &shared, within).await?)
             }
             written => written,
@@ -168,18 +185,19 @@ impl CustomFieldDefinitions {
     }
 
     /// The next records that the work looks at, in the order of their ids.
-    async fn some(
+    pub(super) async fn some(
         &self,
         field: &CustomField,
         work: &Work,
+        having: Filter,
         deleted: Deleted,
     ) -> Result<Vec<Record>> {
         let within = self.0.within();
-        let Some((schema, path)) = field.place(within.crm().catalogue()) else {
+        let Some((schema, _)) = field.place(within.crm().catalogue()) else {
             return Ok(Vec::new());
         };
         let id = Path::field(system::ID);
-        let mut filter = Filter::Absent(path).not();
+        let mut filter = having;
         if let Some(after) = work.after {
             let behind = Filter::Compare(id.clone(), Comparison::Gt, Value::Uuid(after));
             filter = filter.and(behind);
@@ -192,20 +210,33 @@ impl CustomFieldDefinitions {
         Ok(within.query_for_rules(query).await?.items)
     }
 
-    /// Commits a step together with what becomes of the definition.
-    async fn write(
+    /// A step that begins with what becomes of the definition.
+    pub(super) fn step(
         &self,
-        mut unit: Unit,
         before: &CustomField,
         change: impl FnOnce(&mut CustomField),
-    ) -> Result<CustomField> {
-        let within = self.0.within();
+    ) -> Result<Step> {
+        let mut unit = Unit::within(self.0.within());
         let mut after = before.clone();
         change(&mut after);
         after.set_system(unit.next(before));
         unit.update(before.clone(), after.clone(), Action::Updated)?;
-        let done = unit.commit(within).await;
-        CustomField::forget(within);
-        done.map(|_| after)
+        Ok(Step { unit, after })
+    }
+
+    /// Commits a step; gives the definition as it is then.
+    pub(super) async fn finish(&self, step: Step) -> Result<CustomField> {
+        let done = step.unit.commit(self.0.within()).await;
+        CustomField::forget(self.0.within());
+        done.map(|_| step.after)
+    }
+
+    /// A step that changes the definition and nothing else.
+    pub(super) async fn settle(
+        &self,
+        before: &CustomField,
+        change: impl FnOnce(&mut CustomField),
+    ) -> Result<CustomField> {
+        self.finish(self.step(before, change)?).await
     }
 }

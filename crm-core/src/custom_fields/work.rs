@@ -19,6 +19,18 @@ pub(super) const STEP: u32 = 500;
 pub enum Task {
     /// Each value is claimed for its record, so that no other can take it.
     Uniqueness,
+    /// An option that is gone gives way to another one, or to nothing, in all records.
+    Option {
+        /// The option that is gone.
+        option: String,
+        /// What takes its place; none where it is taken away.
+        replacement: Option<String>,
+    },
+    /// Options that nobody had are gone; whether that is still so is looked up once more.
+    Unused {
+        /// The options.
+        options: Vec<String>,
+    },
 }
 
 /// What is still to be done to stored values.

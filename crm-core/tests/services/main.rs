@@ -5,6 +5,7 @@
 mod auth;
 mod companies;
 mod custom_fields;
+mod field_options;
 mod first_steps;
 mod hand_over;
 mod idempotency;

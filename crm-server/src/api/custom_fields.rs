@@ -2,19 +2,22 @@
 
 use chrono::{DateTime, Utc};
 use crm_core::custom_fields::{
-    CustomField, CustomFieldDefinitions, CustomFieldDraft, CustomType, Task, Work,
+    CustomField, CustomFieldDefinitions, CustomFieldDraft, CustomType, Instead, Task, Work,
 };
-use crm_core::{Id, Result, TenantCrm};
+use crm_core::{Error, Id, Result, TenantCrm};
+use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::body::Body;
 use super::caller::Caller;
 use super::crud::{self, Resource};
 use super::envelope::Reply;
 use super::error::ApiError;
+use super::etag;
 use super::values::Code;
 
 /// Definitions of custom fields.
@@ -65,8 +68,16 @@ pub struct CustomFieldView {
 #[derive(Debug, Clone, Serialize, Object)]
 #[oai(rename = "CustomFieldWork")]
 pub struct WorkView {
-    /// What is done: `uniqueness` claims each value for its record.
+    /// What is done: `uniqueness` claims each value for its record, `option` puts `replacement` in
+    /// the place of `option`, `unused` looks once more whether options that were taken away are
+    /// unused.
     pub task: String,
+    /// The option that is gone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub option: Option<String>,
+    /// What takes its place; absent where its value is taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub replacement: Option<String>,
     /// How many records it has come past.
     pub done: u64,
     /// How many there were when it began.
@@ -76,10 +87,12 @@ pub struct WorkView {
 impl From<Work> for WorkView {
     fn from(work: Work) -> Self {
         let Work { task, done, total, .. } = work;
-        let task = match task {
-            Task::Uniqueness => "uniqueness",
+        let (task, option, replacement) = match task {
+            Task::Uniqueness => ("uniqueness", None, None),
+            Task::Option { option, replacement } => ("option", Some(option), replacement),
+            Task::Unused { .. } => ("unused", None, None),
         };
-        Self { task: task.to_owned(), done, total }
+        Self { task: task.to_owned(), option, replacement, done, total }
     }
 }
 
@@ -107,13 +120,40 @@ pub struct CustomFieldInput {
     /// else stored values are claimed, a part at once and the rest as `work`.
     #[oai(default)]
     pub unique: bool,
-    /// What can be chosen, for choices.
+    /// What can be chosen, for choices. Leaving one out that records have is refused: see
+    /// `/custom-fields/{id}/options/remove`.
     #[oai(default)]
     pub options: Vec<String>,
     /// The value of a record that is created without one.
     pub default: Option<Value>,
     /// A hint for whoever fills it in.
     pub help: Option<String>,
+}
+
+/// Another word for an option.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct RenameOptionInput {
+    /// The option as it is called now.
+    pub option: String,
+    /// What it is to be called.
+    pub to: String,
+}
+
+/// An option to take away, and what records get that have it. Where neither `replacement` nor
+/// `clear` says so, it is only taken away if no record has it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, Object)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+#[oai(rename_all = "camelCase")]
+pub struct RemoveOptionInput {
+    /// The option.
+    pub option: String,
+    /// Another option that they get instead.
+    pub replacement: Option<String>,
+    /// Whether they get no value instead.
+    #[oai(default)]
+    pub clear: bool,
 }
 
 /// What definitions have beside the usual.
@@ -132,6 +172,54 @@ impl CustomFieldsApi {
         id: Path<Uuid>,
     ) -> Result<Reply<CustomFieldView>, ApiError> {
         let field = caller.crm().custom_fields().proceed(Id::new(id.0)).await?;
+        crud::reply::<CustomFieldResource>(&caller, field).await
+    }
+
+    /// Rename an option of a choice
+    ///
+    /// In the definition at once, in records that have it a part at once and the rest as `work`.
+    /// Needs to be able to change all records of the type.
+    #[oai(path = "/:id/options/rename", method = "post")]
+    async fn rename_option(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<RenameOptionInput>,
+        request: &Request,
+    ) -> Result<Reply<CustomFieldView>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let RenameOptionInput { option, to } = input.0;
+        let fields = caller.crm().custom_fields();
+        let field = fields.rename_option(Id::new(id.0), expected, &option, &to).await?;
+        crud::reply::<CustomFieldResource>(&caller, field).await
+    }
+
+    /// Take an option of a choice away
+    ///
+    /// Refused with 409 and the number of records where some have it, unless it is said what they
+    /// get instead: that is put in a part of them at once, and in the rest as `work`. Needs to be
+    /// able to change all records of the type.
+    #[oai(path = "/:id/options/remove", method = "post")]
+    async fn remove_option(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<RemoveOptionInput>,
+        request: &Request,
+    ) -> Result<Reply<CustomFieldView>, ApiError> {
+        let expected = etag::expected(request, None)?;
+        let RemoveOptionInput { option, replacement, clear } = input.0;
+        let instead = match (replacement, clear) {
+            (None, false) => Instead::Refuse,
+            (Some(other), false) => Instead::Option(other),
+            (None, true) => Instead::Nothing,
+            (Some(_), true) => {
+                let message = "expected either another option or none";
+                return Err(Error::invalid("clear", "CONTRADICTION", message).into());
+            }
+        };
+        let fields = caller.crm().custom_fields();
+        let field = fields.remove_option(Id::new(id.0), expected, &option, instead).await?;
         crud::reply::<CustomFieldResource>(&caller, field).await
     }
 }

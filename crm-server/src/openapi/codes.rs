@@ -70,6 +70,7 @@ pub(super) const CODES: &[&str] = &[
     "NOT_SEARCHABLE",
     "NOT_SORTABLE",
     "NO_TENANT",
+    "OPTION_IN_USE",
     "OUT_OF_RANGE",
     "OVERLOADED",
     "REFERENCED",
@@ -102,6 +103,7 @@ pub(super) const CODES: &[&str] = &[
     "UNSUPPORTED_MEDIA_TYPE",
     "URL_TOO_LONG",
     "VALIDATION_ERROR",
+    "WORK_PENDING",
 ];
 
 #[cfg(test)]

@@ -198,7 +198,18 @@ const FAILURES: &[Failure] = &[
         name: "Conflict",
         meaning: "It contradicts what is stored",
         codes: &[
-            (Trait::Write, &["DUPLICATE", "BUSY", "CONFLICT", "DUPLICATE_VALUES", "REFERENCED"]),
+            (
+                Trait::Write,
+                &[
+                    "DUPLICATE",
+                    "BUSY",
+                    "CONFLICT",
+                    "DUPLICATE_VALUES",
+                    "OPTION_IN_USE",
+                    "REFERENCED",
+                    "WORK_PENDING",
+                ],
+            ),
             (Trait::People, &["IN_USE"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],

@@ -66,4 +66,42 @@ for_each_store! {
         let on = owner.post(&format!("{}/proceed", path(&number)), json!({})).await.data();
         assert_eq!(on["work"], Value::Null);
     }
+
+    async fn an_option_in_use_is_409_until_it_is_said_what_comes_instead(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let options = json!(["gold", "silver", "bronze"]);
+        let plan = define(&owner, json!({"key": "plan", "type": "choice", "options": options})).await;
+        let one = with(&owner, json!({"plan": "gold"})).await;
+        with(&owner, json!({"plan": "gold"})).await;
+        let shown = |answer: Value| answer["customFields"]["plan"].clone();
+        let read = format!("{CUSTOMERS}/{}", one["id"].as_str().unwrap());
+        let body = owner.patch(&path(&plan), json!({"options": ["silver", "bronze"]})).await;
+        let body = body.fails(409, "OPTION_IN_USE");
+        assert_eq!(body["errors"][0]["field"], "options");
+        assert!(body["message"].as_str().unwrap().contains("\"gold\" in 2"), "{body}");
+        let remove = format!("{}/options/remove", path(&plan));
+        owner.post(&remove, json!({"option": "gold"})).await.fails(409, "OPTION_IN_USE");
+        let both = json!({"option": "gold", "replacement": "silver", "clear": true});
+        owner.post(&remove, both).await.fails(422, "CONTRADICTION");
+        let rename = format!("{}/options/rename", path(&plan));
+        let to = json!({"option": "gold", "to": "Gold plus"});
+        let after = owner.post(&rename, to.clone()).await.data();
+        assert_eq!(after["options"], json!(["Gold plus", "silver", "bronze"]));
+        assert_eq!((&after["work"], shown(owner.get(&read).await.data())), (&Value::Null, json!("Gold plus")));
+        owner.post(&rename, to).await.fails(422, "INVALID_OPTION");
+        let silver = json!({"option": "Gold plus", "replacement": "silver"});
+        let after = owner.post(&remove, silver).await.data();
+        assert_eq!(after["options"], json!(["silver", "bronze"]));
+        assert_eq!(shown(owner.get(&read).await.data()), "silver");
+        let found = owner.get(&format!("{CUSTOMERS}?customFields.plan=silver")).await.is(200);
+        assert_eq!(found["meta"]["total"], 2);
+        owner.post(&remove, json!({"option": "silver", "clear": true})).await.is(200);
+        assert_eq!(shown(owner.get(&read).await.data()), Value::Null);
+        // Nobody changes records out of reach by way of a definition.
+        let manager = server.colleague(&owner, BuiltIn::Manager).await;
+        let bronze = json!({"option": "bronze", "to": "x"});
+        manager.post(&rename, bronze.clone()).await.fails(403, "FORBIDDEN");
+        let other = server.owner("globex").await;
+        other.post(&rename, bronze).await.fails(404, "NOT_FOUND");
+    }
 }

@@ -43,6 +43,8 @@ fn body(name: &str, caller: &Person) -> Option<Value> {
         "PUT /users/{id}/permissions" => json!({"permissions": []}),
         "POST /users/{id}/hand-over" => json!({"to": caller.user}),
         "POST /users/roles/{id}/permissions" => json!({"permission": "customers:read"}),
+        "POST /custom-fields/{id}/options/rename" => json!({"option": "a", "to": "b"}),
+        "POST /custom-fields/{id}/options/remove" => json!({"option": "a", "clear": true}),
         "PATCH /tenants/{tenantId}" => json!({"name": "Mine"}),
         "POST /tenants/{tenantId}/members" => json!({"email": caller.email, "roles": ["owner"]}),
         _ => return None,

@@ -1,0 +1,43 @@
+//! Values of a tenant's own fields as they are stored in records, and how work on them writes one.
+
+use super::CustomField;
+use crate::error::Result;
+use crate::records::Unit;
+use crate::store::{Record, Schema, Value, system};
+
+/// The record one version later, with another value in a field, or with none.
+///
+/// # Errors
+/// Where the value cannot be stored.
+pub(super) fn rewritten(
+    schema: &Schema,
+    before: &Record,
+    field: &CustomField,
+    value: Option<Value>,
+    unit: &Unit,
+) -> Result<Record> {
+    let mut values = before.values().to_vec();
+    let mut set = |at: u16, value: Value| {
+        if let Some(place) = values.get_mut(usize::from(at)) {
+            *place = value;
+        }
+    };
+    if let Some(at) = schema.custom()
+        && let Value::Custom(own) = before.get(at)
+    {
+        let mut own = own.clone();
+        match value {
+            Some(value) => drop(own.insert(field.key.clone(), value)),
+            None => drop(own.remove(&field.key)),
+        }
+        set(at, Value::Custom(own));
+    }
+    set(system::VERSION, Value::Int(before.version() + 1));
+    // A clock that was set back must not make a record look older than it is.
+    let updated = match before.get(system::UPDATED_AT) {
+        Value::Time(before) => unit.now().max(*before),
+        _ => unit.now(),
+    };
+    set(system::UPDATED_AT, Value::Time(updated));
+    Record::new(schema, before.tenant(), values)
+}
