@@ -16,6 +16,7 @@ use crate::passwords::Argon2Hasher;
 use crate::readiness::{MigrationProbe, StoreProbe};
 use crate::standing::{self, Standings};
 use crate::tokens::Tokens;
+use crate::traces::Traces;
 use crate::{api, middleware, purge};
 
 pub use crate::readiness::{NotReady, Probe};
@@ -40,6 +41,7 @@ pub struct App {
     probes: Vec<Arc<dyn Probe>>,
     pools: Option<Pools>,
     metrics: Arc<Metrics>,
+    traces: Arc<Traces>,
     stopping: AtomicBool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -96,6 +98,9 @@ impl App {
         let Parts { config, store, mut probes, pools, clock, random } = parts;
         let metrics = Arc::new(Metrics::new(clock.now()));
         let store = metrics.timed(store);
+        let database = pools.as_ref().map(|_| "postgresql");
+        let (time, chance) = (Arc::clone(&clock), Arc::clone(&random));
+        let traces = Arc::new(Traces::new(&config.traces, database, time, chance)?);
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
         let crm = Crm::builder_on(store)
             .shared_clock(Arc::clone(&clock))
@@ -121,6 +126,7 @@ impl App {
             probes,
             pools,
             metrics,
+            traces,
             stopping,
             clock,
             random,
@@ -160,7 +166,14 @@ impl App {
     /// Everything that an operator's monitoring asks for, in Prometheus' text format.
     pub async fn render_metrics(&self) -> String {
         let (crm, standings) = (&self.crm, &*self.standings);
-        self.metrics.render(&Sources { crm, standings, pools: self.pools.as_ref() }).await
+        let (pools, spans) = (self.pools.as_ref(), self.traces.figures());
+        self.metrics.render(&Sources { crm, standings, pools, spans }).await
+    }
+
+    /// Sends the spans that are recorded, where traces are, and waits for that, some seconds at
+    /// most: before the process ends.
+    pub async fn flush_traces(&self) {
+        self.traces.flush().await;
     }
 
     /// From now on the server is not ready any more.
@@ -185,7 +198,8 @@ impl App {
 
     fn wrapped(&self, routes: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
         let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
-        middleware::wrap(routes, &self.config, clock, random, Arc::clone(&self.metrics))
+        let (metrics, traces) = (Arc::clone(&self.metrics), Arc::clone(&self.traces));
+        middleware::wrap(routes, &self.config, clock, random, metrics, traces)
     }
 
     /// All routes, in the middleware.

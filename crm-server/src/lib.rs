@@ -22,3 +22,4 @@ pub mod standing;
 #[cfg(feature = "testkit")]
 pub mod testkit;
 pub mod tokens;
+pub mod traces;

@@ -60,6 +60,11 @@ grace = "30s"
 # bind = "127.0.0.1:9090"
 # token = "a long secret"
 
+[traces]
+# A collector of spans, by OTLP; `sample` is the part of the traces begun here that it gets.
+# endpoint = "http://localhost:4318/v1/traces"
+# sample = 0.1
+
 [log]
 format = "text"
 level = "info"

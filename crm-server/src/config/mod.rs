@@ -49,6 +49,8 @@ pub struct Config {
     pub cors: Cors,
     /// Figures for monitoring.
     pub metrics: MetricsAccess,
+    /// Spans of requests, for whoever collects them.
+    pub traces: Traces,
     /// How the server ends.
     pub shutdown: Shutdown,
 }
@@ -66,6 +68,7 @@ impl Default for Config {
             log: Log::default(),
             cors: Cors::default(),
             metrics: MetricsAccess::default(),
+            traces: Traces::default(),
             shutdown: Shutdown::default(),
         }
     }
@@ -352,6 +355,40 @@ impl Default for MetricsAccess {
     }
 }
 
+/// Where spans of requests are sent, by OTLP over HTTP. A server that was built without the feature
+/// `otlp` refuses to start with an endpoint.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Traces {
+    /// The URL of a collector, `http://localhost:4318/v1/traces`; nothing is sent where absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<String>,
+    /// Headers to send along, `name=value` separated by commas: a key of the collector's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub headers: Option<Secret>,
+    /// The certificates that the collector's is to be signed by, as PEM, in place of those of
+    /// public authorities.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<PathBuf>,
+    /// Which part of the traces that begin here is recorded, from 0 to 1. Where a caller has begun
+    /// one, it has decided.
+    pub sample: f64,
+    /// What the server is called there: `service.name`.
+    pub service: String,
+}
+
+impl Default for Traces {
+    fn default() -> Self {
+        Self {
+            endpoint: None,
+            headers: None,
+            ca_file: None,
+            sample: 1.0,
+            service: "crm-server".to_owned(),
+        }
+    }
+}
+
 /// How the server ends when it is asked to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -481,6 +518,9 @@ impl Config {
         let terms = crm_core::store::MAX_TERMS;
         if self.limits.filter_terms > terms {
             return Err(ConfigError::new(format!("limits.filter_terms: expected at most {terms}")));
+        }
+        if !(0.0..=1.0).contains(&self.traces.sample) {
+            return Err(ConfigError::new("traces.sample: expected a number from 0 to 1"));
         }
         if self.limits.nesting > 100 {
             return Err(ConfigError::new("limits.nesting: expected at most 100"));

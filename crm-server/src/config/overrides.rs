@@ -128,6 +128,21 @@ pub struct Overrides {
     /// Bearer token that metrics are told for
     #[arg(long, global = true, env = "CRM_METRICS_TOKEN", hide_env_values = true)]
     pub metrics_token: Option<Secret>,
+    /// URL of a collector to send spans of requests to, by OTLP over HTTP
+    #[arg(long, global = true, env = "CRM_TRACES_ENDPOINT")]
+    pub traces_endpoint: Option<String>,
+    /// Headers to send along, `name=value` separated by commas
+    #[arg(long, global = true, env = "CRM_TRACES_HEADERS", hide_env_values = true)]
+    pub traces_headers: Option<Secret>,
+    /// File of the certificates that the collector's is to be signed by, as PEM
+    #[arg(long, global = true, env = "CRM_TRACES_CA_FILE")]
+    pub traces_ca_file: Option<PathBuf>,
+    /// Which part of the traces that begin here is recorded, from 0 to 1
+    #[arg(long, global = true, env = "CRM_TRACES_SAMPLE")]
+    pub traces_sample: Option<f64>,
+    /// What the server is called there
+    #[arg(long, global = true, env = "CRM_TRACES_SERVICE")]
+    pub traces_service: Option<String>,
     /// How long to go on answering, not ready, after SIGTERM
     #[arg(long, global = true, env = "CRM_SHUTDOWN_NOTICE")]
     pub shutdown_notice: Option<Span>,
@@ -202,6 +217,11 @@ impl Overrides {
             metrics,
             metrics_bind,
             metrics_token,
+            traces_endpoint,
+            traces_headers,
+            traces_ca_file,
+            traces_sample,
+            traces_service,
             shutdown_notice,
             shutdown_grace,
             url_bytes,
@@ -224,6 +244,7 @@ impl Overrides {
             log,
             cors,
             metrics: to_metrics,
+            traces,
             shutdown: to_shutdown,
         } = config;
         // A key given nearer to the command takes the place of one in the file, in either form.
@@ -284,6 +305,11 @@ impl Overrides {
         set(&mut to_metrics.enabled, metrics);
         set(&mut to_metrics.bind, metrics_bind.map(Some));
         set(&mut to_metrics.token, metrics_token.map(Some));
+        set(&mut traces.endpoint, traces_endpoint.map(Some));
+        set(&mut traces.headers, traces_headers.map(Some));
+        set(&mut traces.ca_file, traces_ca_file.map(Some));
+        set(&mut traces.sample, traces_sample);
+        set(&mut traces.service, traces_service);
         set(&mut to_shutdown.notice, shutdown_notice);
         set(&mut to_shutdown.grace, shutdown_grace);
         set(&mut limits.url_bytes, url_bytes);

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use crm_store_postgres::doctor::Check;
 
-use crate::config::{Config, Database, Passwords, StoreKind};
+use crate::config::{Config, Database, Passwords, StoreKind, Traces};
 
 pub(super) fn checks(config: &Config) -> Vec<Check> {
     vec![
@@ -15,6 +15,7 @@ pub(super) fn checks(config: &Config) -> Vec<Check> {
         link(&config.database),
         lifetimes(config),
         metrics(config),
+        traces(&config.traces),
     ]
 }
 
@@ -195,6 +196,20 @@ pub(super) fn metrics(config: &Config) -> Check {
             ),
             _ => {}
         },
+    }
+    check
+}
+
+pub(super) fn traces(settings: &Traces) -> Check {
+    let mut check =
+        Check::new("traces", "spans can be sent, and their collector's key is not read");
+    let Some(endpoint) = &settings.endpoint else { return check };
+    if let Err(error) = crate::traces::Traces::check(settings) {
+        check.fail(error.to_string());
+    }
+    let authority = endpoint.split('/').take(3).collect::<Vec<_>>().join("/");
+    if settings.headers.is_some() && Origin::of(&authority).is_some_and(|to| to.is_plain()) {
+        check.fail("traces.headers travel in plain: traces.endpoint is no https");
     }
     check
 }

@@ -143,6 +143,31 @@ const BROKEN: &[(Change, &str, Outcome, &str)] = &[
         Outcome::Failed,
         "fewer than 16 characters",
     ),
+    #[cfg(not(feature = "otlp"))]
+    (
+        |c| c.traces.endpoint = Some("https://collector.example/v1/traces".into()),
+        "traces",
+        Outcome::Failed,
+        "sends no traces",
+    ),
+    (
+        |c| {
+            c.traces.endpoint = Some("http://collector.example:4318".into());
+            c.traces.headers = Some("api-key=hunter2".into());
+        },
+        "traces",
+        Outcome::Failed,
+        "travel in plain",
+    ),
+    (
+        |c| {
+            c.traces.endpoint = Some("http://localhost:4318".into());
+            c.traces.headers = Some("hunter2".into());
+        },
+        "traces",
+        Outcome::Failed,
+        "traces.headers: expected name=value",
+    ),
     (
         |c| c.database.url = Some("postgres://crm:secret@localhost/crm".into()),
         "secrets",
@@ -220,6 +245,11 @@ fn files_with_secrets_that_others_can_read_are_told() {
         assert_eq!(secrets::files(&config, None).outcome(), outcome, "a key's own file");
         std::fs::remove_file(settings).unwrap();
     }
+    for text in ["[metrics]\ntoken = \"x\"\n", "[traces]\nheaders = \"key=x\"\n"] {
+        let settings = file("other-secrets", text, 0o644);
+        assert_eq!(secrets::files(&sound(), Some(&settings)).outcome(), Outcome::Failed, "{text}");
+        std::fs::remove_file(settings).unwrap();
+    }
     let open = file("open", "[limits]\npage = 50\n", 0o644);
     let check = secrets::files(&sound(), Some(&open));
     assert_eq!(check.outcome(), Outcome::Passed, "it holds no secret");
@@ -238,11 +268,11 @@ async fn a_report_reads_the_same_for_people_and_for_programs() {
     assert!(text.contains("\nfailed   passwords      hashing a password"), "{text}");
     assert!(text.contains("✗ passwords.memory_kib 19456"), "{text}");
     assert!(text.contains("! database.url is memory:"), "{text}");
-    assert!(text.ends_with("8 passed, 1 with warnings, 1 failed\n"), "{text}");
+    assert!(text.ends_with("9 passed, 1 with warnings, 1 failed\n"), "{text}");
     let json = report.json();
     assert_eq!(json["outcome"], "failed");
     let checks = json["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 10);
+    assert_eq!(checks.len(), 11);
     let passwords = checks.iter().find(|check| check["name"] == "passwords").unwrap();
     assert_eq!(passwords["findings"][0]["fails"], true);
     let unreadable = Report::unreadable(&ConfigError::new("limits.page: expected at most 200"));

@@ -31,6 +31,7 @@ use store::{StoreTimes, TimedStore};
 use text::Text;
 
 use crate::standing::Standings;
+use crate::traces::Figures;
 
 /// How long a count of live sign-ins is told again: it costs a query.
 const COUNTED_EVERY: Duration = Duration::from_secs(30);
@@ -74,6 +75,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) crm: &'a Crm,
     pub(crate) standings: &'a Standings,
     pub(crate) pools: Option<&'a Pools>,
+    pub(crate) spans: Option<Figures>,
 }
 
 impl Metrics {
@@ -142,6 +144,9 @@ impl Metrics {
                 "Sign-ins that neither ended nor ran out, of the whole installation.",
                 live,
             );
+        }
+        if let Some(spans) = sources.spans {
+            write_spans(&mut text, &spans);
         }
         self.write_process(&mut text);
         text.finish()
@@ -252,6 +257,18 @@ fn write_pools(text: &mut Text, pools: &Pools) {
     family(name, "counter", "How often none was had.", &value(|p| p.failures.to_string()));
 }
 
+fn write_spans(text: &mut Text, spans: &Figures) {
+    let name = "crm_trace_spans_total";
+    let help = "Spans of traces that are recorded: all that ended, those that the collector took, \
+                and those that it did not. The rest waits, or was lost for want of room.";
+    text.family(name, "counter", help);
+    for (outcome, number) in
+        [("recorded", spans.recorded), ("exported", spans.exported), ("failed", spans.failed)]
+    {
+        text.sample(name, &[("outcome", outcome)], number);
+    }
+}
+
 /// A route as the document writes it: what stands for a record has no name of its own in routes.
 pub(crate) fn pattern(route: &str) -> Cow<'_, str> {
     let Some((before, rest)) = route.split_once("/:param") else { return Cow::Borrowed(route) };
@@ -265,7 +282,7 @@ pub(crate) fn pattern(route: &str) -> Cow<'_, str> {
 }
 
 /// Methods that anybody could make up count as one.
-fn name(method: &Method) -> &'static str {
+pub(crate) fn name(method: &Method) -> &'static str {
     match method.as_str() {
         "GET" => "GET",
         "POST" => "POST",

@@ -1,4 +1,4 @@
-//! A store whose requests are timed.
+//! A store whose requests are timed, and recorded as spans of the request that they are for.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -14,6 +14,7 @@ use crm_core::{Entity, Error, Result};
 
 use super::histogram::Histogram;
 use super::text::Text;
+use crate::traces;
 
 /// How a kind of request does on a record type.
 #[derive(Debug, Default)]
@@ -43,9 +44,13 @@ impl StoreTimes {
     }
 
     fn record<T>(&self, operation: usize, kind: &str, began: Instant, result: &Result<T>) {
+        let took = began.elapsed();
+        if let Some(name) = OPERATIONS.get(operation) {
+            traces::store_was_asked(name, kind, took, result);
+        }
         let series = self.0.get().and_then(|all| all.get(kind)?.get(operation));
         let Some(series) = series else { return };
-        series.took.record(began.elapsed());
+        series.took.record(took);
         if let Err(Error::Unavailable { .. } | Error::Internal(_)) = result {
             series.failures.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         }

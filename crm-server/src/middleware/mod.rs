@@ -27,6 +27,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 
 pub use paths::{Rewritten, aliases, rewrite};
 pub use trace::TraceContext;
@@ -63,8 +64,9 @@ pub fn wrap(
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     metrics: Arc<Metrics>,
+    traces: Arc<Traces>,
 ) -> BoxEndpoint<'static> {
-    let ids = request_id::RequestIds::new(clock, random, config.proxies);
+    let ids = request_id::RequestIds::new(clock, random, config.proxies, Arc::clone(&traces));
     let headers = headers::Headers::new(config);
     let cors = cors::Cors::new(&config.cors);
     let limits = limits::InFlight::new(&config.limits);
@@ -103,8 +105,10 @@ pub fn wrap(
         .around(move |next, request| cors::allow(next, request, cors.clone()))
         // 3. No answer leaves without the headers that browsers are to respect.
         .around(move |next, request| headers::secure(next, request, headers.clone()))
-        // 2. One line in the log for each request, and its figures, with its final status.
-        .around(move |next, request| access_log::log(next, request, Arc::clone(&metrics)))
+        // 2. One line in the log for each request, its figures and its span, with its final status.
+        .around(move |next, request| {
+            access_log::log(next, request, Arc::clone(&metrics), Arc::clone(&traces))
+        })
         // 1. The request gets its id and its place in a trace, and it is found out where it comes
         //    from.
         .around(move |next, request| request_id::assign(next, request, ids.clone()))

@@ -9,6 +9,7 @@ use poem::{Endpoint, IntoResponse, Request, Response, Result};
 
 use super::trace::{TRACERESPONSE, TraceContext};
 use super::{RequestContext, client};
+use crate::traces::Traces;
 
 const HEADER: HeaderName = HeaderName::from_static("x-request-id");
 const MAX_LENGTH: usize = 128;
@@ -18,11 +19,17 @@ pub(super) struct RequestIds {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     proxies: usize,
+    traces: Arc<Traces>,
 }
 
 impl RequestIds {
-    pub(super) fn new(clock: Arc<dyn Clock>, random: Arc<dyn Random>, proxies: usize) -> Self {
-        Self { clock, random, proxies }
+    pub(super) fn new(
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        proxies: usize,
+        traces: Arc<Traces>,
+    ) -> Self {
+        Self { clock, random, proxies, traces }
     }
 
     fn of(&self, request: &Request) -> String {
@@ -47,7 +54,8 @@ pub(super) async fn assign<E: Endpoint>(
     let header = HeaderValue::from_str(&id).ok();
     let address = client::address(&request, ids.proxies);
     let (chosen, caller) = (OnceLock::new(), OnceLock::new());
-    let trace = TraceContext::of(request.headers(), &*ids.random);
+    let samples = |trace| ids.traces.samples(trace, request.uri().path());
+    let trace = TraceContext::of(request.headers(), &*ids.random, samples);
     let span = HeaderValue::from_str(&trace.traceparent()).ok();
     let context = RequestContext { id, trace, address, chosen, caller };
     request.set_data(Arc::new(context));

@@ -15,6 +15,7 @@ use super::wrap;
 use crate::api::error::ApiError;
 use crate::config::{Config, Limits, Span};
 use crate::metrics::Metrics;
+use crate::traces::Traces;
 
 fn wrapped(
     path: &str,
@@ -29,7 +30,9 @@ fn wrapped(
     let health = make(|_| async { Ok::<_, poem::Error>(Response::default()) });
     let routes = Route::new().at(path, endpoint).at("/api/v1/health/live", health);
     let metrics = Arc::new(Metrics::new(SystemClock.now()));
-    wrap(routes, &config, Arc::new(SystemClock), Arc::new(SystemRandom), metrics)
+    let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+    let traces = Traces::new(&config.traces, None, clock.clone(), random.clone()).unwrap();
+    wrap(routes, &config, clock, random, metrics, Arc::new(traces))
 }
 
 async fn body(response: Response) -> Value {

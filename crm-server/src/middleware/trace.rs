@@ -38,7 +38,7 @@ impl<const N: usize> Hex<N> {
         bytes.iter().any(|byte| *byte != 0).then_some(Self(bytes))
     }
 
-    fn random(random: &dyn Random) -> Self {
+    pub(crate) fn random(random: &dyn Random) -> Self {
         let mut bytes = [0; N];
         random.fill(&mut bytes);
         // All zeros is no identifier.
@@ -64,15 +64,19 @@ pub struct TraceContext {
     pub parent: Option<Hex<8>>,
     /// The request's own.
     pub span: Hex<8>,
-    /// Whether somebody records the trace.
+    /// Whether somebody records the trace: whoever began it has decided.
     pub sampled: bool,
     /// What tracing systems told each other.
     pub state: Option<String>,
 }
 
 impl TraceContext {
-    /// The place of a request with these headers.
-    pub(super) fn of(headers: &HeaderMap, random: &dyn Random) -> Self {
+    /// The place of a request with these headers. `samples` decides on traces that begin with it.
+    pub(super) fn of(
+        headers: &HeaderMap,
+        random: &dyn Random,
+        samples: impl FnOnce(Hex<16>) -> bool,
+    ) -> Self {
         let span = Hex::random(random);
         let mut all = headers.get_all(TRACEPARENT).iter();
         // Two of them are as good as none: nobody could say which is meant.
@@ -87,7 +91,7 @@ impl TraceContext {
             },
             None => {
                 let trace = Hex::random(random);
-                Self { trace, parent: None, span, sampled: false, state: None }
+                Self { trace, parent: None, span, sampled: samples(trace), state: None }
             }
         }
     }
@@ -137,7 +141,22 @@ mod tests {
         for (name, value) in pairs {
             headers.append(name.clone(), value.parse().unwrap());
         }
-        TraceContext::of(&headers, &SeededRandom::new(1))
+        TraceContext::of(&headers, &SeededRandom::new(1), |_| false)
+    }
+
+    #[test]
+    fn whoever_begins_a_trace_decides_whether_it_is_recorded() {
+        let decide = |headers: &HeaderMap, ours| {
+            TraceContext::of(headers, &SeededRandom::new(1), |_| ours).sampled
+        };
+        assert!(decide(&HeaderMap::new(), true) && !decide(&HeaderMap::new(), false));
+        for (flags, theirs) in [("01", true), ("00", false), ("03", true), ("02", false)] {
+            let parent = GOOD[..GOOD.len() - 2].to_owned() + flags;
+            let headers = HeaderMap::from_iter([(TRACEPARENT, parent.parse().unwrap())]);
+            for ours in [true, false] {
+                assert_eq!(decide(&headers, ours), theirs, "{flags}");
+            }
+        }
     }
 
     #[test]

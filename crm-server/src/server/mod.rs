@@ -60,7 +60,8 @@ pub async fn listen_for_metrics(app: &App) -> io::Result<Option<TcpListener>> {
 }
 
 /// Answers requests until `stop` is done, then finishes what was begun, for at most
-/// `shutdown.grace`. Metrics are answered, where they have an address of their own, until the end.
+/// `shutdown.grace`, and sends the spans that are left. Metrics are answered, where they have an
+/// address of their own, until the end.
 ///
 /// # Errors
 /// Where a listener's address cannot be told.
@@ -79,6 +80,7 @@ pub async fn serve(
         None => None,
     };
     serve_on(app, app.endpoint(), listener, stop).await?;
+    app.flush_traces().await;
     let _ = end.send(Course::Abandon);
     if let Some(apart) = apart {
         let _ = apart.await;

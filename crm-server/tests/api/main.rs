@@ -68,6 +68,8 @@ mod tenancy;
 #[cfg(test)]
 mod tenants;
 #[cfg(test)]
+mod traces;
+#[cfg(test)]
 mod users;
 #[cfg(test)]
 mod vocabulary;

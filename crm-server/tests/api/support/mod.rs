@@ -10,6 +10,7 @@
 //! ```
 
 mod client;
+mod collector;
 mod conforms;
 mod document;
 mod people;
@@ -17,6 +18,7 @@ mod server;
 mod watched;
 
 pub(crate) use client::{Answer, Client};
+pub(crate) use collector::{CERTIFICATE as COLLECTORS_CERTIFICATE, Collector, Received};
 pub(crate) use conforms::{faults, resolve};
 pub(crate) use document::check;
 pub(crate) use document::document;

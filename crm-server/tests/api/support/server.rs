@@ -55,11 +55,18 @@ async fn postgres() -> (TestDatabase, PostgresStore) {
 
 impl TestServer {
     pub(crate) async fn start(backend: Backend) -> Self {
+        Self::configured_on(backend, |_| {}).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn configured_on(backend: Backend, change: impl FnOnce(&mut Config)) -> Self {
         match backend {
-            Backend::Memory => Self::over(Arc::new(MemoryStore::new())).await,
+            Backend::Memory => Self::configured(change).await,
             Backend::Postgres => {
                 let (database, store) = postgres().await;
-                let server = Self::of(Parts::on_postgres(config(), store)).await;
+                let mut config = config();
+                change(&mut config);
+                let server = Self::of(Parts::on_postgres(config, store)).await;
                 Self { database: Some(database), ..server }
             }
         }
@@ -81,14 +88,22 @@ impl TestServer {
 
     /// A server over this store.
     pub(crate) async fn over(store: Arc<dyn Store>) -> Self {
-        Self::of(Parts::new(config(), store)).await
+        Self::configured_over(store, |_| {}).await
+    }
+
+    /// A server over this store with other settings.
+    pub(crate) async fn configured_over(
+        store: Arc<dyn Store>,
+        change: impl FnOnce(&mut Config),
+    ) -> Self {
+        let mut config = config();
+        change(&mut config);
+        Self::of(Parts::new(config, store)).await
     }
 
     /// A server in memory with other settings.
     pub(crate) async fn configured(change: impl FnOnce(&mut Config)) -> Self {
-        let mut config = config();
-        change(&mut config);
-        Self::of(Parts::new(config, Arc::new(MemoryStore::new()))).await
+        Self::configured_over(Arc::new(MemoryStore::new()), change).await
     }
 
     /// A server in memory that depends on something else, too.
