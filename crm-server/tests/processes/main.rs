@@ -18,3 +18,5 @@ mod deployment;
 mod faults;
 #[cfg(test)]
 mod instances;
+#[cfg(test)]
+mod logs;

@@ -56,17 +56,28 @@ impl Reply {
 pub(crate) struct Caller {
     address: SocketAddr,
     token: String,
+    headers: Vec<(&'static str, String)>,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Caller {
     pub(crate) fn new(address: SocketAddr, token: impl Into<String>) -> Self {
-        Self { address, token: token.into(), connection: None }
+        Self { address, token: token.into(), headers: Vec::new(), connection: None }
     }
 
     /// The same caller on a connection of its own, to this server.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         Self::new(address, self.token.clone())
+    }
+
+    /// From now on sends these headers with everything, and none that were named before.
+    pub(crate) fn send_along(&mut self, headers: Vec<(&'static str, String)>) {
+        self.headers = headers;
+    }
+
+    /// From now on calls with this token.
+    pub(crate) fn take_token(&mut self, token: &str) {
+        token.clone_into(&mut self.token);
     }
 
     /// Signs up the owner of a new tenant; gives the session.
@@ -136,6 +147,9 @@ impl Caller {
         }
         if let Some(key) = key {
             request = request.header("Idempotency-Key", key);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(*name, value);
         }
         if body.is_some() {
             request = request.header(CONTENT_TYPE, "application/json");

@@ -5,7 +5,7 @@ mod process;
 mod tally;
 mod writers;
 
-pub(crate) use caller::Caller;
+pub(crate) use caller::{Caller, Reply};
 pub(crate) use process::{Process, Settings, run};
 pub(crate) use tally::{Tally, count};
 pub(crate) use writers::Writers;

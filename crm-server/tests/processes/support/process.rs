@@ -123,6 +123,11 @@ impl Process {
         self.settings.address
     }
 
+    /// What it has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.settings.log).unwrap()
+    }
+
     /// `kill -9`.
     pub(crate) async fn kill(&mut self) {
         self.child.kill().await.unwrap();
