@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crm_store_postgres::testing::{DurableServer, Relay, Stop, Way};
 use sqlx::{Connection, PgConnection};
 
-use crate::support::{Caller, Process, Settings, Tally, Writers, count, number};
+use crate::support::{Caller, Process, Settings, Tally, Told, Writers, count, number};
 
 /// The least number of times that a fault occurs, however few the writes are.
 const TIMES: u64 = 3;
@@ -71,7 +71,7 @@ impl Trial {
     async fn end(self, what: &str, faults: Faults) -> Tally {
         let Self { database, mut server, writers, begun } = self;
         let took = begun.elapsed();
-        let (records, answers) = writers.stop().await;
+        let Told { records, answers, again } = writers.stop().await;
         // What it has begun ends with it.
         server.kill().await;
         quiet(&database.superuser_url()).await;
@@ -87,9 +87,13 @@ impl Trial {
         let mut out = std::io::stdout().lock();
         writeln!(
             out,
-            "{what}: {times} times in {:.1} s; {tally}; answers {}; writes came through again \
-             within {} ms",
+            "{what}: {times} times in {:.1} s; {tally}; sent again under keys {} that were not \
+             answered and {} that were, {} got the first one's answer; answers {}; writes came \
+             through again within {} ms",
             took.as_secs_f64(),
+            again.unanswered,
+            again.acknowledged,
+            again.replayed,
             answers.join(", "),
             slowest.as_millis()
         )

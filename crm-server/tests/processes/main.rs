@@ -20,3 +20,5 @@ mod faults;
 mod instances;
 #[cfg(test)]
 mod logs;
+#[cfg(test)]
+mod upgrade;

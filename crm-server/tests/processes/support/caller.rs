@@ -57,17 +57,37 @@ pub(crate) struct Caller {
     address: SocketAddr,
     token: String,
     headers: Vec<(&'static str, String)>,
+    replayed: bool,
     connection: Option<SendRequest<Full<Bytes>>>,
 }
 
 impl Caller {
     pub(crate) fn new(address: SocketAddr, token: impl Into<String>) -> Self {
-        Self { address, token: token.into(), headers: Vec::new(), connection: None }
+        Self {
+            address,
+            token: token.into(),
+            headers: Vec::new(),
+            replayed: false,
+            connection: None,
+        }
     }
 
     /// The same caller on a connection of its own, to this server.
     pub(crate) fn at(&self, address: SocketAddr) -> Self {
         Self::new(address, self.token.clone())
+    }
+
+    /// Signs in.
+    pub(crate) async fn sign_in(address: SocketAddr, email: &str) -> Self {
+        let input = json!({"email": email, "password": PASSWORD});
+        let mut nobody = Self::new(address, "");
+        let session = nobody.send(Method::POST, "/api/v1/auth/login", Some(input)).await.data(200);
+        Self::new(address, session["token"].as_str().unwrap())
+    }
+
+    /// What it calls with.
+    pub(crate) fn token(&self) -> &str {
+        &self.token
     }
 
     /// From now on sends these headers with everything, and none that were named before.
@@ -103,6 +123,11 @@ impl Caller {
         self.ask(Method::POST, path, Some(body), Some(key)).await
     }
 
+    /// Whether the last answer was that of an earlier request with the same key.
+    pub(crate) fn was_replayed(&self) -> bool {
+        self.replayed
+    }
+
     pub(crate) async fn send(&mut self, method: Method, path: &str, body: Option<Value>) -> Reply {
         self.ask(method, path, body, None).await
     }
@@ -114,6 +139,7 @@ impl Caller {
         body: Option<Value>,
         key: Option<&str>,
     ) -> Reply {
+        self.replayed = false;
         let asked = self.try_ask(method, path, body, key);
         match tokio::time::timeout(PATIENCE, asked).await {
             Ok(Some((status, body))) => Reply::Answered(status, body),
@@ -158,6 +184,7 @@ impl Caller {
         connection.ready().await.ok()?;
         let answer = connection.send_request(request.body(Full::new(body.into())).unwrap()).await;
         let (head, body) = answer.ok()?.into_parts();
+        self.replayed = head.headers.contains_key("idempotency-replayed");
         let body = body.collect().await.ok()?.to_bytes();
         Some((head.status.as_u16(), serde_json::from_slice(&body).unwrap_or_default()))
     }

@@ -8,7 +8,7 @@ mod writers;
 pub(crate) use caller::{Caller, Reply};
 pub(crate) use process::{Process, Settings, run};
 pub(crate) use tally::{Tally, count};
-pub(crate) use writers::Writers;
+pub(crate) use writers::{Told, Writers};
 
 /// Everybody's password.
 pub(crate) const PASSWORD: &str = "correct horse battery";

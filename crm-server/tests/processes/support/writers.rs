@@ -1,5 +1,6 @@
 //! Sixteen clients that write as fast as they are answered, and remember what they were told. Half
-//! of them send a creation that was not answered again, under its key.
+//! of them send a creation that was not answered again, under its key, and now and then one that
+//! was.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -51,11 +52,30 @@ impl Progress {
 /// How often clients were answered what; under none, how often they were not.
 pub(crate) type Answers = BTreeMap<Option<u16>, u64>;
 
+/// Requests that were sent again under their key.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Again {
+    /// Because nobody knew what came of them.
+    pub(crate) unanswered: u64,
+    /// Although they had been acknowledged.
+    pub(crate) acknowledged: u64,
+    /// And got the answer of the first.
+    pub(crate) replayed: u64,
+}
+
+/// What clients were told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) records: Vec<Record>,
+    pub(crate) answers: Answers,
+    pub(crate) again: Again,
+}
+
 /// Clients at work.
 #[derive(Debug)]
 pub(crate) struct Writers {
     progress: Arc<Progress>,
-    tasks: JoinSet<(Vec<Record>, Answers)>,
+    tasks: JoinSet<Told>,
 }
 
 impl Writers {
@@ -85,27 +105,26 @@ impl Writers {
         since.elapsed()
     }
 
-    /// Ends their work; gives what they wrote, and how often they were answered what.
-    pub(crate) async fn stop(mut self) -> (Vec<Record>, Answers) {
+    /// Ends their work; gives what they wrote, and what they were told.
+    pub(crate) async fn stop(mut self) -> Told {
         self.progress.stopped.store(true, Ordering::SeqCst);
-        let (mut records, mut answers) = (Vec::new(), Answers::new());
+        let mut all = Told::default();
         while let Some(done) = self.tasks.join_next().await {
-            let (of_one, told) = done.unwrap();
-            records.extend(of_one);
-            for (status, times) in told {
-                *answers.entry(status).or_default() += times;
+            let Told { records, answers, again } = done.unwrap();
+            all.records.extend(records);
+            for (status, times) in answers {
+                *all.answers.entry(status).or_default() += times;
             }
+            all.again.unanswered += again.unanswered;
+            all.again.acknowledged += again.acknowledged;
+            all.again.replayed += again.replayed;
         }
-        (records, answers)
+        all
     }
 }
 
-async fn write(
-    client: usize,
-    mut caller: Caller,
-    progress: Arc<Progress>,
-) -> (Vec<Record>, Answers) {
-    let (mut records, mut answers) = (Vec::<Record>::new(), Answers::new());
+async fn write(client: usize, mut caller: Caller, progress: Arc<Progress>) -> Told {
+    let Told { mut records, mut answers, mut again } = Told::default();
     let mut number = 0;
     while !progress.is_over() {
         number += 1;
@@ -129,9 +148,20 @@ async fn write(
                     *answers.entry(reply.status()).or_default() += 1;
                     tokio::time::sleep(PAUSE).await;
                     reply = create(&mut caller, client, &body, &name).await;
+                    again.unanswered += 1;
+                    again.replayed += u64::from(caller.was_replayed());
                 }
                 let fate = fate(&reply);
-                records.push(Record { id: id(&reply, fate), names: vec![(name, fate)] });
+                let id = id(&reply);
+                if has_keys(client) && fate == Fate::Acknowledged && number % 10 == 1 {
+                    let repeated = create(&mut caller, client, &body, &name).await;
+                    again.acknowledged += 1;
+                    again.replayed += u64::from(caller.was_replayed());
+                    if let Some(repeated) = self::id(&repeated) {
+                        assert_eq!(Some(repeated), id, "{name}");
+                    }
+                }
+                records.push(Record { id, names: vec![(name, fate)] });
                 (fate, reply)
             }
         };
@@ -142,7 +172,7 @@ async fn write(
             tokio::time::sleep(PAUSE).await;
         }
     }
-    (records, answers)
+    Told { records, answers, again }
 }
 
 /// Every second client sends its creations under keys.
@@ -168,9 +198,10 @@ fn fate(reply: &Reply) -> Fate {
     }
 }
 
-fn id(reply: &Reply, fate: Fate) -> Option<String> {
+/// Of the record that it was told is made.
+fn id(reply: &Reply) -> Option<String> {
     match reply {
-        Reply::Answered(_, Value::Object(body)) if fate == Fate::Acknowledged => {
+        Reply::Answered(_, body) if fate(reply) == Fate::Acknowledged => {
             body["data"]["id"].as_str().map(str::to_owned)
         }
         _ => None,
