@@ -92,7 +92,7 @@ def before_call(context, case, kwargs):
     as it was made up."""
     headers = case.headers or {}
     # Of which other tenants the caller is a member, the document cannot know; crm-server/tests/api
-    # tries them (guarded.rs, tenancy.rs).
+    # tries them (probe.rs, tenancy.rs).
     for name in [name for name in headers if name.lower() == "x-tenant-id"]:
         del headers[name]
     if case.meta is None or case.meta.generation.mode != GenerationMode.POSITIVE:

@@ -200,12 +200,17 @@ impl Auth {
             return Ok(None);
         }
         if !login.contains('@') {
-            return self.only::<User>(User::USERNAME.eq(login)).await;
+            return self.by_username(login).await;
         }
         match Email::parse("login", login) {
             Ok(email) => self.by_email(&email).await,
             Err(_) => Ok(None),
         }
+    }
+
+    /// The user of a name to sign in with.
+    pub(crate) async fn by_username(&self, name: &str) -> Result<Option<User>> {
+        self.only::<User>(User::USERNAME.eq(name)).await
     }
 
     /// The user of an address.

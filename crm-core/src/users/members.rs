@@ -77,6 +77,11 @@ impl Members {
     /// As [`Records::create`]; a conflict with code `DUPLICATE` where it is a member already;
     /// [`Error::Forbidden`] where a role may do what the actor may not.
     pub async fn create(&self, draft: MemberDraft) -> Result<Member> {
+        self.admit_user(draft, "").await
+    }
+
+    /// The same of a user whom the tenant knows by this address.
+    async fn admit_user(&self, draft: MemberDraft, email: &str) -> Result<Member> {
         let permission = Records::<Member>::permission("create");
         for _ in 0..ATTEMPTS {
             let reach = self.within().actor().require(&permission)?;
@@ -93,7 +98,8 @@ impl Members {
                 }
                 None => {
                     let unit = Unit::within(self.within());
-                    let member = draft.clone().into_entity(unit.fresh());
+                    let mut member: Member = draft.clone().into_entity(unit.fresh());
+                    email.clone_into(&mut member.email);
                     self.0.admit(unit, member).await
                 }
             };
@@ -118,12 +124,18 @@ impl Members {
         self.within().actor().require(&Records::<Member>::permission("create"))?;
         let crm = self.within().crm();
         let (user, draft, email) = self.checked(&new).await?;
+        // Asked for whoever the address turns out to be: else it would tell.
+        if let Some(username) = &user.username
+            && crm.auth().by_username(username).await?.is_some()
+        {
+            return Err(taken("username"));
+        }
         // Hashed in either case, so that the time it takes tells nothing either.
         let hash = crm.hasher()?.hash(new.password).await?;
         for _ in 0..ATTEMPTS {
             if let Some(user) = crm.auth().by_email(&email).await? {
                 let draft = MemberDraft { user: user.id, ..draft };
-                return self.create(draft).await.map_err(by_address);
+                return self.admit_user(draft, email.as_str()).await.map_err(by_address);
             }
             let mut unit = Unit::within(self.within());
             let mut user: User = user.clone().into_entity(unit.fresh());
@@ -241,6 +253,12 @@ impl Members {
         };
         Ok((user, draft, email))
     }
+}
+
+/// In the words of the store.
+fn taken(field: &str) -> Error {
+    let message = format!("another of the {} has the same {field}", User::schema());
+    Error::Conflict { code: "DUPLICATE", field: Some(field.to_owned()), message }
 }
 
 fn already(field: &str) -> Error {

@@ -117,7 +117,7 @@ pub struct Member {
     /// What they are called in the tenant.
     #[entity(filter, sort, search, title)]
     pub name: String,
-    /// Their e-mail address, as in the user.
+    /// The e-mail address that they sign in with, as the tenant knows it.
     #[entity(computed, filter, sort, search)]
     pub email: String,
     /// The codes of their roles.

@@ -127,7 +127,11 @@ impl Member {
         self.id = self.user.cast();
         match within.crm().auth().user(self.user).await {
             Ok(user) => {
-                self.email = user.email;
+                // An address stays as it was written by whoever let them join: another way of
+                // writing it would tell that somebody has signed up by it.
+                if self.email.to_lowercase() != user.email_lower {
+                    self.email = user.email;
+                }
                 if self.name.trim().is_empty() {
                     self.name = user.name;
                 }

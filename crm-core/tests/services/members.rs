@@ -110,6 +110,20 @@ async fn who_is_here_already_joins_and_nothing_tells() {
         // Named alike, whether or not the user has another name elsewhere.
         assert_eq!((joined.name.as_str(), fresh.name.as_str()), ("eve", "new"));
         assert_eq!((joined.version, joined.status), (fresh.version, fresh.status));
+        // As whoever asks writes it, not as its user did.
+        let finn = sign_up(&crm, "finn", Some("Yonder")).await;
+        let asked_in_capitals =
+            NewMember { email: "FINN@Example.com".to_owned(), ..new("finn", &["user"]) };
+        let finn_here = ada.members().enrol(asked_in_capitals).await.unwrap();
+        assert_eq!((finn_here.user, &*finn_here.email), (finn.user.id, "FINN@Example.com"));
+        // A name to sign in with that is taken is taken for both.
+        sign_up(&crm, "gina", Some("Beyond")).await;
+        for name in ["gina", "nobody"] {
+            let asked = NewMember { username: Some("Other".to_owned()), ..new(name, &["user"]) };
+            let refused = ada.members().enrol(asked).await.unwrap_err();
+            let Error::Conflict { code: why, field, .. } = refused else { panic!("{refused}") };
+            assert_eq!((why, field.as_deref()), ("DUPLICATE", Some("username")));
+        }
         let old = SignIn {
             login: "eve@example.com".to_owned(),
             password: PASSWORD.to_owned(),
@@ -117,7 +131,8 @@ async fn who_is_here_already_joins_and_nothing_tells() {
         };
         let signed_in = crm.auth().sign_in(old).await.unwrap();
         assert_eq!(signed_in.tenants.len(), 2, "with the password that was there before");
-        let twice = ada.members().enrol(asked).await.unwrap_err();
+        let twice = NewMember { username: None, ..asked };
+        let twice = ada.members().enrol(twice).await.unwrap_err();
         let Error::Conflict { code: why, field, .. } = twice else { panic!("{twice}") };
         assert_eq!((why, field.as_deref()), ("DUPLICATE", Some("email")));
         // What is wrong is wrong for both.

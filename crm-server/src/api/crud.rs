@@ -234,8 +234,9 @@ impl<R: Resource> Crud<R> {
         request: &Request,
     ) -> Result<Reply<R::View>, ApiError> {
         let expected = etag::expected(request, R::expected(&input.0))?;
-        let draft = R::draft(input.0)?;
-        let entity = R::service(caller.crm()).replace(Id::new(id.0), expected, draft).await?;
+        let id = Id::new(id.0);
+        let draft = there_first::<R, _>(&caller, id, R::draft(input.0)).await?;
+        let entity = R::service(caller.crm()).replace(id, expected, draft).await?;
         R::written(&caller);
         reply::<R>(&caller, entity).await
     }
@@ -433,6 +434,22 @@ pub async fn view<R: Resource>(caller: &Caller, entity: R::Entity) -> Result<R::
     R::expand(caller.crm(), &mut views, &wanted::<R>(None)?).await?;
     let [view] = views;
     Ok(view)
+}
+
+/// What a body was read as. Where it cannot be, a record that is not there is told of first, as
+/// where the library reads it.
+///
+/// # Errors
+/// As the services'; what is wrong with the body.
+pub async fn there_first<R: Resource, T>(
+    caller: &Caller,
+    id: Id<R::Entity>,
+    read: Result<T>,
+) -> Result<T, ApiError> {
+    if let Err(Error::Invalid(_)) = &read {
+        R::service(caller.crm()).load(id, Deleted::Exclude).await?;
+    }
+    Ok(read?)
 }
 
 /// The answer with one record in it.

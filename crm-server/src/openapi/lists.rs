@@ -41,10 +41,25 @@ pub(super) fn complete(document: &mut Value, path: &str, described: &[ParameterD
         "schema": reference(&named),
         "example": {"createdAt[gte]": "2026-01-31T09:30:00Z"}
     }));
+    one_embeds(document, path, parameters.iter().find(|known| known["name"] == "expand").cloned());
     let operation = &mut document["paths"][path]["get"];
     match operation.get_mut("parameters").and_then(Value::as_array_mut) {
         Some(known) => known.extend(parameters),
         None => operation["parameters"] = Value::Array(parameters),
+    }
+}
+
+/// A single record embeds what its list does, where anything.
+fn one_embeds(document: &mut Value, path: &str, expand: Option<Value>) {
+    let one = format!("/paths/{}~1{{id}}/get/parameters", path.replace('/', "~1"));
+    let Some(parameters) = document.pointer_mut(&one).and_then(Value::as_array_mut) else { return };
+    let Some(at) = parameters.iter().position(|known| known["name"] == "expand") else { return };
+    match expand {
+        Some(mut expand) => {
+            expand["description"] = parameters[at]["description"].take();
+            parameters[at] = expand;
+        }
+        None => drop(parameters.remove(at)),
     }
 }
 

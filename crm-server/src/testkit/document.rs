@@ -47,6 +47,8 @@ pub struct Parameter {
     pub schema: Value,
     /// Whether it has to be there.
     pub required: bool,
+    /// What it can be; null where nothing shows it.
+    pub example: Value,
     /// The names that it goes by beside its own: ``Also as `id[ne]`, `id[in]`.``
     pub also: Vec<String>,
 }
@@ -153,7 +155,8 @@ impl Document {
             .collect();
         let required = parameter["required"].as_bool().unwrap_or_default();
         let schema = self.resolve(&parameter["schema"]).clone();
-        Some(Parameter { name, place, schema, required, also })
+        let example = parameter["example"].clone();
+        Some(Parameter { name, place, schema, required, example, also })
     }
 }
 

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use poem::http::Method;
 use serde_json::{Map, Value};
 
-use super::document::{Document, Operation, Place};
+use super::document::{Document, Operation, Parameter, Place, encoded};
 use super::sample::{Form, Sampler};
 use super::server::{Answer, Ask, Server};
 
@@ -28,43 +29,72 @@ pub trait Tenants: Send + Sync {
     /// letters only, and also fit for the domain of an address.
     async fn tenant(&self, name: &str) -> Member;
 
+    /// The e-mail address of somebody new who has signed up and works in no tenant: what
+    /// `{stranger}` stands for in [given](super::Crossing::given) fields. Empty, unless a test
+    /// needs some.
+    async fn stranger(&self) -> String {
+        String::new()
+    }
+
     /// What is known of a tenant's data beneath the API, in any form: it is asked for before and
-    /// after, and must be the same. Nothing, unless a test knows more.
+    /// after each operation was tried, and must be the same. Nothing, unless a test knows more.
     async fn digest(&self, member: &Member) -> String {
         let _ = member;
         String::new()
     }
 }
 
+/// The fields that stand fast in what an operation is sent, by its name.
+pub type Given = BTreeMap<String, Map<String, Value>>;
+
+/// Where tenants are furnished.
+#[derive(Clone, Copy)]
+#[expect(missing_debug_implementations, reason = "a server and tenants are anything")]
+pub struct Source<'a> {
+    /// The server.
+    pub server: &'a dyn Server,
+    /// What it says of itself.
+    pub document: &'a Document,
+    /// How tenants come about.
+    pub tenants: &'a dyn Tenants,
+    /// What the document does not tell.
+    pub given: &'a Given,
+}
+
 /// A tenant and what it has.
-#[derive(Debug)]
-pub struct Furnished {
+#[expect(missing_debug_implementations, reason = "a server and tenants are anything")]
+pub struct Furnished<'a> {
+    source: Source<'a>,
     /// Who may do everything in it.
     pub member: Member,
     /// Identifiers, by the word that stands before them in a path.
     pub ids: BTreeMap<String, BTreeSet<String>>,
-    /// Texts in its records, by the field that they stand in.
-    pub words: BTreeMap<String, BTreeSet<String>>,
-    /// The operations that make records, each with a body that it takes.
+    /// Those of deleted records.
+    pub deleted: BTreeMap<String, BTreeSet<String>>,
+    /// Texts in its records, by the field that they stand in and the kind of record.
+    pub words: BTreeMap<String, BTreeMap<String, BTreeSet<String>>>,
+    /// The operations that were made to answer, each with a body that it takes.
     pub forms: BTreeMap<String, Form>,
     /// The operations that make records and could not be made to, with the last refusal.
     pub refused: BTreeMap<String, String>,
-    pub(super) sampler: Sampler,
+    beside: BTreeSet<String>,
+    sampler: Sampler,
 }
 
 /// How often a body is mended before it is given up.
 const TRIES: usize = 12;
+/// How many records of a kind are known.
+const ENOUGH: usize = 2;
 
-impl Furnished {
+impl<'a> Furnished<'a> {
     /// Makes a record by every operation that makes one, twice over, so that what refers to
-    /// others finds them, then looks into every list. `word` begins every text; `given` are the
-    /// fields of an operation's body that its schema does not tell.
+    /// others finds them, then looks into every list. `word` begins every text; what is `beside`
+    /// is known to be nobody's in particular.
     pub async fn new(
-        server: &dyn Server,
-        document: &Document,
+        source: Source<'a>,
         member: Member,
         word: &str,
-        given: &BTreeMap<String, Map<String, Value>>,
+        beside: &BTreeSet<String>,
     ) -> Self {
         let own = |id: &str| BTreeSet::from([id.to_owned()]);
         let ids = BTreeMap::from([
@@ -72,45 +102,69 @@ impl Furnished {
             ("users".to_owned(), own(&member.user)),
         ]);
         let mut it = Self {
+            source,
             member,
             ids,
+            deleted: BTreeMap::new(),
             words: BTreeMap::new(),
             forms: BTreeMap::new(),
             refused: BTreeMap::new(),
+            beside: beside.clone(),
             sampler: Sampler::new(word),
         };
+        let document = source.document;
         for _ in 0..2 {
             for operation in document.operations().iter().filter(|o| o.guarded && o.creates()) {
-                let mut form = Form::new(operation.body.clone().unwrap_or_default());
-                form.given = given.get(&operation.name).cloned().unwrap_or_default();
-                it.learn(server, document, operation, form).await;
+                it.learn(operation).await;
             }
         }
         for operation in document.operations().iter().filter(|o| o.guarded && o.reads()) {
             if let Some(path) = it.path(operation) {
-                let ask = Ask::new(Method::GET, with_deleted(operation, path));
-                let data = server.ask(ask.by(&it.member.token)).await.json()["data"].take();
-                it.harvest(operation.last_word(), &data);
+                let ask = Ask::new(Method::GET, with_deleted(operation, path.clone()));
+                let ask = ask.by(&it.member.token);
+                let data = source.server.ask(ask).await.json()["data"].take();
+                it.harvest(operation.last_word(), &path, &data);
             }
         }
         it
     }
 
+    /// Deletes a new record of each kind that can be deleted.
+    pub async fn delete_some(&mut self) {
+        let document = self.source.document;
+        for operation in document.operations().iter().filter(|o| o.guarded) {
+            let parameters = operation.path_parameters();
+            if operation.method != Method::DELETE || !operation.path.ends_with('}') {
+                continue;
+            }
+            let [(parameter, kind)] = &parameters[..] else { continue };
+            let Some(id) = self.fresh(kind).await else { continue };
+            let path = operation
+                .path_with(|name| if name == parameter.name { id.clone() } else { String::new() });
+            let ask = Ask::new(Method::DELETE, path).by(&self.member.token);
+            if (200..300).contains(&self.source.server.ask(ask).await.status) {
+                self.deleted.entry(kind.clone()).or_default().insert(id);
+            }
+        }
+    }
+
+    /// Every identifier of a kind, of deleted records too.
+    pub(super) fn all_ids(&self, kind: &str) -> BTreeSet<String> {
+        let all = [&self.ids, &self.deleted].into_iter().filter_map(|ids| ids.get(kind));
+        all.flatten().cloned().collect()
+    }
+
     /// Tries a form until the server takes it.
-    async fn learn(
-        &mut self,
-        server: &dyn Server,
-        document: &Document,
-        operation: &Operation,
-        mut form: Form,
-    ) {
+    async fn learn(&mut self, operation: &Operation) {
+        let Some(mut form) = self.form(operation) else { return };
         let mut told = String::new();
         for _ in 0..TRIES {
-            let Some(answer) = self.make(server, document, operation, &form).await else { return };
+            self.forms.insert(operation.name.clone(), form.clone());
+            let Some((path, sent, answer)) = self.make(operation).await else { break };
             if (200..300).contains(&answer.status) {
-                self.harvest(operation.last_word(), &answer.json()["data"]);
+                self.harvest(operation.last_word(), &path, &answer.json()["data"]);
+                self.listen(operation.last_word(), &sent);
                 self.refused.remove(&operation.name);
-                self.forms.insert(operation.name.clone(), form);
                 return;
             }
             let refusal = answer.json();
@@ -119,20 +173,32 @@ impl Furnished {
                 break;
             }
         }
+        self.forms.remove(&operation.name);
         self.refused.insert(operation.name.clone(), told);
     }
 
-    async fn make(
+    /// Makes a record: where it was asked for, what was sent, and the answer.
+    async fn make(&mut self, operation: &Operation) -> Option<(String, Value, Answer)> {
+        self.make_as(operation, None).await
+    }
+
+    /// Makes one as a variety that is given.
+    async fn make_as(
         &mut self,
-        server: &dyn Server,
-        document: &Document,
         operation: &Operation,
-        form: &Form,
-    ) -> Option<Answer> {
+        variety: Option<&str>,
+    ) -> Option<(String, Value, Answer)> {
         let path = self.path(operation)?;
-        let body = self.body(document, form);
-        let mut ask = Ask::new(operation.method.clone(), path).by(&self.member.token).json(&body);
-        let keyed = |p: &&super::Parameter| {
+        let mut body = self.body(operation, &path).await?;
+        if let Some(variety) = variety {
+            let given = self.source.given.get(&format!("{} {variety}", operation.name))?;
+            for (name, value) in given {
+                body[name] = self.settled(value).await;
+            }
+        }
+        let ask = Ask::new(operation.method.clone(), path.clone()).by(&self.member.token);
+        let mut ask = ask.json(&body);
+        let keyed = |p: &&Parameter| {
             p.place == Place::Header && p.name.eq_ignore_ascii_case("Idempotency-Key")
         };
         if operation.parameters.iter().any(|p| keyed(&p)) {
@@ -143,43 +209,104 @@ impl Furnished {
                 format!("probe-{}-{}", operation.last_word(), self.sampler.number()),
             );
         }
-        Some(server.ask(ask).await)
+        Some((path, body, self.source.server.ask(ask).await))
     }
 
     /// A form for an operation: what was learned of the operation that makes such records holds
     /// for those that change them.
-    pub fn form(&self, document: &Document, operation: &Operation) -> Option<Form> {
+    fn form(&self, operation: &Operation) -> Option<Form> {
         let schema = operation.body.clone()?;
-        let learned = self.forms.get(&operation.name).or_else(|| {
-            let collection = operation.name.split_once(' ')?.1.split("/{").next()?;
-            self.forms.get(&format!("POST {collection}"))
-        });
-        let properties = &document.resolve(&schema)["properties"];
-        let fits = |form: &&Form| form.given.keys().all(|name| properties.get(name).is_some());
-        Some(match learned.filter(fits) {
-            Some(form) => Form { schema, ..form.clone() },
-            None => Form::new(schema),
+        if let Some(form) = self.forms.get(&operation.name) {
+            return Some(form.clone());
+        }
+        let collection = operation.name.split_once(' ')?.1.split("/{").next()?;
+        let mut form = match self.forms.get(&format!("POST {collection}")) {
+            Some(form) => Form { schema: schema.clone(), ..form.clone() },
+            None => Form::new(schema.clone()),
+        };
+        let own = self.source.given.get(&operation.name).into_iter().flatten();
+        form.given.extend(own.map(|(name, value)| (name.clone(), value.clone())));
+        let properties = &self.source.document.resolve(&schema)["properties"];
+        form.given.retain(|name, _| properties.get(name).is_some());
+        Some(form)
+    }
+
+    /// A body that an operation takes, with records of this tenant where it refers to some; none
+    /// where it takes none. `path` is that of the request.
+    pub async fn body(&mut self, operation: &Operation, path: &str) -> Option<Value> {
+        let mut form = self.form(operation)?;
+        for value in form.given.values_mut() {
+            *value = self.settled(value).await;
+        }
+        let Self { sampler, ids, source, .. } = self;
+        let mut body = sampler.body(source.document, &form, &|name| referred(ids, name));
+        if !form.as_shown.is_empty() {
+            let ask = Ask::new(Method::GET, path).by(&self.member.token);
+            let shown = self.source.server.ask(ask).await.json()["data"].take();
+            for name in &form.as_shown {
+                body[name] = shown[name].clone();
+            }
+        }
+        Some(body)
+    }
+
+    /// Learns from a refusal of what [`Furnished::body`] made. Whether there was anything to
+    /// learn.
+    pub(super) fn learn_from(&mut self, operation: &Operation, refusal: &Value) -> bool {
+        let Some(mut form) = self.form(operation) else { return false };
+        let learned = form.learn(refusal);
+        self.forms.insert(operation.name.clone(), form);
+        learned
+    }
+
+    /// A given value with what stands in braces found: `{customers}` is one of the tenant's,
+    /// `{new customers}` one that was made for it, `{stranger}` somebody's address.
+    fn settled<'s>(&'s mut self, value: &'s Value) -> BoxFuture<'s, Value> {
+        Box::pin(async move {
+            match value {
+                Value::String(text) => {
+                    let named = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
+                    let found = match named {
+                        Some("stranger") => Some(self.source.tenants.stranger().await),
+                        Some(named) => match named.strip_prefix("new ") {
+                            Some(kind) => self.fresh(kind).await,
+                            None => self.ids.get(named).and_then(|ids| ids.first()).cloned(),
+                        },
+                        None => None,
+                    };
+                    found.map_or_else(|| value.clone(), Value::from)
+                }
+                Value::Array(items) => {
+                    let mut settled = Vec::with_capacity(items.len());
+                    for item in items {
+                        settled.push(self.settled(item).await);
+                    }
+                    Value::Array(settled)
+                }
+                Value::Object(map) => {
+                    let mut settled = Map::new();
+                    for (name, value) in map {
+                        settled.insert(name.clone(), self.settled(value).await);
+                    }
+                    Value::Object(settled)
+                }
+                other => other.clone(),
+            }
         })
     }
 
-    /// A body by a form, with records of this tenant where it refers to some.
-    pub fn body(&mut self, document: &Document, form: &Form) -> Value {
-        let Self { sampler, ids, .. } = self;
-        sampler.body(document, form, &|name| referred(ids, name))
-    }
-
-    /// A new record of a kind: its identifier.
-    pub(super) async fn fresh(
-        &mut self,
-        server: &dyn Server,
-        document: &Document,
-        kind: &str,
-    ) -> Option<String> {
-        let makes = |o: &&Operation| o.creates() && o.last_word() == kind;
-        let all: Vec<&Operation> = document.operations().iter().filter(makes).collect();
-        for operation in all {
-            if let Some(form) = self.forms.get(&operation.name).cloned()
-                && let Some(answer) = self.make(server, document, operation, &form).await
+    /// A new record of a kind: its identifier. `custom-fields choice` is a variety of
+    /// `custom-fields`, given as `POST /custom-fields choice`.
+    pub async fn fresh(&mut self, kind: &str) -> Option<String> {
+        let (kind, variety) = match kind.split_once(' ') {
+            Some((kind, variety)) => (kind, Some(variety)),
+            None => (kind, None),
+        };
+        let makes = |o: &&Operation| o.guarded && o.creates() && o.last_word() == kind;
+        let document = self.source.document;
+        for operation in document.operations().iter().filter(makes) {
+            if self.forms.contains_key(&operation.name)
+                && let Some((_, _, answer)) = self.make_as(operation, variety).await
                 && let Some(id) = answer.json()["data"]["id"].as_str()
             {
                 return Some(id.to_owned());
@@ -188,38 +315,101 @@ impl Furnished {
         None
     }
 
-    /// An operation's path with this tenant's own records in it; none where it has none of a kind.
+    /// An operation's path with this tenant's own records in it, and what its query must have;
+    /// none where the tenant has no record of a kind.
     pub fn path(&self, operation: &Operation) -> Option<String> {
         let mut values = BTreeMap::new();
         for (parameter, kind) in operation.path_parameters() {
-            let id = self.ids.get(&kind).and_then(|ids| ids.iter().next())?;
-            values.insert(parameter.name.clone(), id.clone());
+            let id = self.given_in_path(operation, &parameter.name);
+            let id = id.or_else(|| self.ids.get(&kind).and_then(|ids| ids.first()).cloned())?;
+            values.insert(parameter.name.clone(), id);
         }
-        Some(operation.path_with(|name| values.get(name).cloned().unwrap_or_default()))
+        let path = operation.path_with(|name| values.get(name).cloned().unwrap_or_default());
+        Some(self.with_query(operation, path))
     }
 
-    /// Takes identifiers and texts out of an answer's data.
-    fn harvest(&mut self, kind: &str, data: &Value) {
+    /// What is given for a part of an operation's path that is no record.
+    pub(super) fn given_in_path(&self, operation: &Operation, name: &str) -> Option<String> {
+        let given = self.source.given.get(&operation.name)?.get(name)?;
+        given.as_str().filter(|given| !given.starts_with('{')).map(str::to_owned)
+    }
+
+    /// What goes into a part of an operation's path that nothing was done to yet.
+    pub(super) async fn fresh_in_path(
+        &mut self,
+        operation: &Operation,
+        name: &str,
+        kind: &str,
+    ) -> Option<String> {
+        let given = self.source.given.get(&operation.name).and_then(|given| given.get(name));
+        match given {
+            Some(given) => self.settled(given).await.as_str().map(str::to_owned),
+            None => self.fresh(kind).await,
+        }
+    }
+
+    /// A path with the parameters that an operation's query must have.
+    pub(super) fn with_query(&self, operation: &Operation, path: String) -> String {
+        let required = |p: &&Parameter| p.place == Place::Query && p.required;
+        operation.parameters.iter().filter(required).fold(path, |path, parameter| {
+            let value = self.given_in_path(operation, &parameter.name);
+            let value = value.unwrap_or_else(|| self.sampler.word().to_owned());
+            parameterised(&path, &parameter.name, &value)
+        })
+    }
+
+    /// Takes identifiers and texts out of an answer's data. What the path named is known.
+    fn harvest(&mut self, kind: &str, path: &str, data: &Value) {
         for record in data.as_array().map_or(std::slice::from_ref(data), Vec::as_slice) {
-            if let Some(id) = record["id"].as_str() {
+            if let Some(id) = record["id"].as_str()
+                && !path.contains(id)
+                && !self.beside.contains(id)
+                && record["deletedAt"].is_null()
+            {
                 let known = self.ids.entry(kind.to_owned()).or_default();
                 // A few are enough.
-                if known.len() < 4 {
+                if known.len() < ENOUGH {
                     known.insert(id.to_owned());
                 }
             }
-            for (name, value) in record.as_object().into_iter().flatten() {
-                if let Some(text) = value.as_str().filter(|text| self.is_own(text)) {
-                    self.words.entry(name.clone()).or_default().insert(text.to_owned());
-                }
+            // Who looks in is left out: called into another tenant, they would see that one, too.
+            if record["id"] != self.member.user {
+                self.listen(kind, record);
+            }
+        }
+    }
+
+    /// Takes texts out of a record.
+    fn listen(&mut self, kind: &str, record: &Value) {
+        for (name, value) in record.as_object().into_iter().flatten() {
+            if let Some(text) = value.as_str().filter(|text| self.is_own(text)) {
+                let words = self.words.entry(name.clone()).or_default();
+                words.entry(kind.to_owned()).or_default().insert(text.to_owned());
             }
         }
     }
 
     /// Whether a text could be nobody else's.
-    pub(super) fn is_own(&self, text: &str) -> bool {
+    fn is_own(&self, text: &str) -> bool {
         text.to_lowercase().contains(&self.sampler.word().to_lowercase())
     }
+}
+
+/// Every identifier that somebody sees in a tenant in which nothing was made yet, but for their
+/// own.
+pub(super) async fn seen(source: Source<'_>, member: &Member) -> BTreeSet<String> {
+    let plain = |o: &&Operation| o.guarded && o.reads() && !o.path.contains('{');
+    let mut all = BTreeSet::new();
+    for operation in source.document.operations().iter().filter(plain) {
+        let path = with_deleted(operation, operation.path.clone());
+        let answer = source.server.ask(Ask::new(Method::GET, path).by(&member.token)).await;
+        let data = answer.json()["data"].take();
+        for record in data.as_array().into_iter().flatten() {
+            all.extend(record["id"].as_str().map(str::to_owned));
+        }
+    }
+    all.retain(|id| *id != member.tenant && *id != member.user);
+    all
 }
 
 /// The record that a field would name, told by the field's name: `companyId` one of `companies`,
@@ -234,13 +424,16 @@ fn referred(ids: &BTreeMap<String, BTreeSet<String>>, name: &str) -> Option<Stri
     ids.get(kind)?.iter().next().cloned()
 }
 
+/// A path with a parameter more in its query.
+pub(super) fn parameterised(path: &str, name: &str, value: &str) -> String {
+    let joint = if path.contains('?') { '&' } else { '?' };
+    format!("{path}{joint}{}={}", encoded(name), encoded(value))
+}
+
 /// With deleted records, where the operation can show them.
 pub(super) fn with_deleted(operation: &Operation, path: String) -> String {
     let has = |name: &str| operation.parameters.iter().any(|p| p.name == name);
-    match (has("includeDeleted"), has("limit")) {
-        (true, true) => path + "?includeDeleted=true&limit=200",
-        (true, false) => path + "?includeDeleted=true",
-        (false, true) => path + "?limit=200",
-        (false, false) => path,
-    }
+    let wanted = [("includeDeleted", "true"), ("limit", "200")];
+    let wanted = wanted.into_iter().filter(|(name, _)| has(name));
+    wanted.fold(path, |path, (name, value)| parameterised(&path, name, value))
 }

@@ -6,7 +6,8 @@
 //! the path, in each parameter, in headers, in front of the path, in each field of a body. An
 //! answer must be a refusal, and the same to the letter as for what nobody has, so that it cannot
 //! even tell that there is something; and afterwards the other tenant's data must be what they
-//! were. An operation that is added to the document is taken in by itself.
+//! were. An operation that is added to the document is taken in by itself. What refuses us what is
+//! ours is told, too: its other refusals would prove nothing.
 //!
 //! It needs three things: a [`Server`] (an address, or an endpoint in the same process), the
 //! [`Document`], and [`Tenants`], which makes a tenant and somebody who may do everything in it.
@@ -35,12 +36,14 @@
 //!
 //! It is for tests only, behind the feature `testkit`: it makes thousands of requests, and writes.
 
+mod attempts;
 mod crossing;
 mod document;
 mod forged;
 mod furnish;
 mod places;
 mod report;
+mod run;
 mod sample;
 mod server;
 mod told;
@@ -48,7 +51,7 @@ mod told;
 pub use crossing::Crossing;
 pub use document::{Document, Operation, Parameter, Place};
 pub use forged::{BadToken, signed_otherwise, unsigned};
-pub use furnish::{Furnished, Member, Tenants};
+pub use furnish::{Furnished, Given, Member, Source, Tenants};
 pub use report::{Exception, Finding, Report};
 pub use sample::{Form, Sampler};
 pub use server::{Answer, Ask, Listening, Mounted, Server};

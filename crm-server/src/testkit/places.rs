@@ -9,6 +9,10 @@ use super::document::{Document, choices, kind};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Field {
     Id,
+    /// An object of a type and an identifier.
+    TypedId,
+    /// Which records are meant, in the language of filters.
+    Expression,
     Text,
     Map,
 }
@@ -55,6 +59,10 @@ pub(super) fn fields(
         return;
     }
     let name = steps.iter().rev().find_map(Step::name).unwrap_or_default();
+    if name == "filter" && ["string", ""].contains(&kind(schema)) {
+        found.push((steps.clone(), Field::Expression));
+        return;
+    }
     match kind(schema) {
         "string" if schema.get("enum").is_none() => {
             let field = if is_id(name, schema) { Field::Id } else { Field::Text };
@@ -72,7 +80,11 @@ pub(super) fn fields(
             if schema["additionalProperties"].is_object() {
                 found.push((steps.clone(), Field::Map));
             }
-            for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+            let properties = &schema["properties"];
+            if is_id("", document.resolve(&properties["id"])) && properties["type"].is_object() {
+                found.push((steps.clone(), Field::TypedId));
+            }
+            for (name, property) in properties.as_object().into_iter().flatten() {
                 steps.push(Step::Field(name.clone()));
                 fields(document, property, steps, found);
                 steps.pop();

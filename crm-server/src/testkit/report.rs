@@ -65,6 +65,8 @@ pub struct Report {
     pub asked: usize,
     /// The operations that it tried.
     pub operations: BTreeSet<String>,
+    /// Identifiers that were there before either tenant, and are tried as nobody's.
+    pub beside: BTreeSet<String>,
     /// What it found. What it could not try is a finding too.
     pub findings: Vec<Finding>,
 }

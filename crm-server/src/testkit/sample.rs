@@ -23,6 +23,8 @@ pub struct Form {
     pub given: Map<String, Value>,
     /// Fields that the server would not take as they are made here.
     pub left_out: BTreeSet<String>,
+    /// Fields that have to stay as the record has them.
+    pub as_shown: BTreeSet<String>,
 }
 
 const DEEPEST: usize = 8;
@@ -146,18 +148,23 @@ impl Sampler {
 impl Form {
     /// Of a schema, with nothing learned yet.
     pub fn new(schema: Value) -> Self {
-        Self { schema, given: Map::new(), left_out: BTreeSet::new() }
+        Self { schema, given: Map::new(), left_out: BTreeSet::new(), as_shown: BTreeSet::new() }
     }
 
-    /// Learns from a refusal: the fields that it names are left out from now on. Whether there
-    /// was anything to learn.
+    /// Learns from a refusal: the fields that it names are left out from now on, or stay as they
+    /// are. Whether there was anything to learn.
     pub fn learn(&mut self, refusal: &Value) -> bool {
         let errors = refusal["errors"].as_array().into_iter().flatten();
         let mut learned = false;
         for error in errors {
             let path = error["field"].as_str().unwrap_or_default();
             let field = path.split(['.', '[']).next().unwrap_or_default();
-            if !field.is_empty() && error["code"] != "REQUIRED" && !self.given.contains_key(field) {
+            if error["code"] == "IMMUTABLE" {
+                learned |= self.as_shown.insert(field.to_owned());
+            } else if !field.is_empty()
+                && error["code"] != "REQUIRED"
+                && !self.given.contains_key(field)
+            {
                 learned |= self.left_out.insert(field.to_owned());
             }
         }

@@ -32,7 +32,7 @@ mod forged;
 #[cfg(test)]
 mod garbage;
 #[cfg(test)]
-mod guarded;
+mod holes;
 #[cfg(test)]
 mod idempotency;
 #[cfg(test)]

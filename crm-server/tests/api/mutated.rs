@@ -5,12 +5,13 @@
 //! and a field that was spoilt is named. A failure names the seed of its request.
 //! `CRM_GARBAGE_SEED` makes it alone again, `CRM_GARBAGE_REQUESTS` asks for more of them.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use crm_server::testkit::{
-    Answer, Ask, Document, Form, Furnished, Listening, Member, Operation, Place, Sampler, Server,
+    Answer, Ask, Document, Form, Furnished, Listening, Operation, Place, Sampler, Server, Source,
+    Tenants,
 };
 use hyper::Method;
 use rand::rngs::StdRng;
@@ -18,7 +19,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use crate::support::{Backend, TestServer, Watched, check};
+use crate::support::{Backend, Founder, GIVEN, TestServer, Watched, check};
 
 /// After so many requests a new tenant takes over: what is good is done, and may have emptied or
 /// closed the one before.
@@ -207,38 +208,34 @@ struct Spoilt {
 /// What is wrong where a refusal is about something else than what was spoilt.
 const UNNAMED: &str = "the field that was spoilt is not named";
 
-struct World {
-    server: Listening,
-    furnished: Furnished,
+struct World<'a> {
+    server: &'a Listening,
+    furnished: Furnished<'a>,
 }
 
-impl World {
-    async fn new(server: &TestServer, number: u64) -> Self {
-        let owner = server.owner(&format!("acme{number}")).await;
-        let token = owner.token().to_owned();
-        let member = Member { tenant: owner.tenant, user: owner.user, token };
-        let server = Listening(server.address());
-        let given = json!({"recordType": "customers", "type": "text"});
-        let given = given.as_object().cloned().unwrap_or_default();
-        let given = BTreeMap::from([("POST /custom-fields".to_owned(), given)]);
-        let furnished = Furnished::new(&server, &DOCUMENT, member, "Acme", &given).await;
+impl<'a> World<'a> {
+    async fn new(server: &'a Listening, founder: &'a Founder<'a>, number: u64) -> Self {
+        let member = founder.tenant(&format!("acme{number}")).await;
+        let source = Source { server, document: &DOCUMENT, tenants: founder, given: &GIVEN };
+        let furnished = Furnished::new(source, member, "Acme", &BTreeSet::new()).await;
         Self { server, furnished }
     }
 
     /// A good request to an operation.
-    fn good(&mut self, operation: &Operation) -> (Ask, Option<Value>) {
+    async fn good(&mut self, operation: &Operation) -> (Ask, Option<Value>) {
         let nobodys = || operation.path_with(|_| "0197d8a0-0000-7000-8000-000000000000".to_owned());
         let path = self.furnished.path(operation).unwrap_or_else(nobodys);
+        let path = path.split('?').next().unwrap_or_default().to_owned();
+        let body = self.furnished.body(operation, &path).await;
         let ask = Ask::new(operation.method.clone(), path);
         let ask = if operation.guarded { ask.by(&self.furnished.member.token) } else { ask };
-        let form = self.furnished.form(&DOCUMENT, operation);
-        (ask, form.map(|form| self.furnished.body(&DOCUMENT, &form)))
+        (ask, body)
     }
 }
 
-fn spoil(world: &mut World, dice: &mut StdRng) -> (&'static Operation, Spoilt) {
+async fn spoil(world: &mut World<'_>, dice: &mut StdRng) -> (&'static Operation, Spoilt) {
     let operation = DOCUMENT.operations().choose(dice).unwrap();
-    let (ask, body) = world.good(operation);
+    let (ask, body) = world.good(operation).await;
     let mut spoilt = Spoilt { ask, known: true, field: None, good: body.clone() };
     let ways = if body.is_some() { 12 } else { 5 };
     let json = body.as_ref().map(|body| body.to_string().into_bytes());
@@ -487,12 +484,13 @@ async fn thousands(backend: Backend) {
         Some(seed) => (seed, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(1)),
         None => (1, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(10_000)),
     };
-    let mut world = World::new(&server, first).await;
+    let (door, founder) = (Listening(server.address()), Founder::of(&server));
+    let mut world = World::new(&door, &founder, first).await;
     let (before, mut statuses) = (memory(), BTreeMap::<u16, usize>::new());
     let mut found = Vec::new();
     for seed in first..first + count {
         if seed % OF_ONE_TENANT == 0 {
-            world = World::new(&server, seed).await;
+            world = World::new(&door, &founder, seed).await;
         }
         found.extend(one(&mut world, &watched, seed, &mut statuses).await);
         assert!(found.len() < 30, "{}", found.join("\n"));
@@ -505,13 +503,13 @@ async fn thousands(backend: Backend) {
 }
 
 async fn one(
-    world: &mut World,
+    world: &mut World<'_>,
     watched: &Watched,
     seed: u64,
     statuses: &mut BTreeMap<u16, usize>,
 ) -> Option<String> {
     let mut dice = StdRng::seed_from_u64(seed);
-    let (operation, spoilt) = spoil(world, &mut dice);
+    let (operation, spoilt) = spoil(world, &mut dice).await;
     let (written, asked) = (watched.all(), Instant::now());
     let answer = world.server.ask(spoilt.ask.clone()).await;
     *statuses.entry(answer.status).or_default() += 1;

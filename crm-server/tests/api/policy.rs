@@ -8,11 +8,11 @@ use std::sync::{Arc, LazyLock};
 use crm_core::Choice;
 use crm_core::access::{BuiltIn, Reach};
 use crm_core::store::{Owners, Schema};
-use crm_server::testkit::{Document, Furnished, Listening, Member, Operation};
+use crm_server::testkit::{Document, Furnished, Listening, Member, Operation, Source};
 use hyper::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Person, TestServer, for_each_store};
+use crate::support::{Founder, GIVEN, Person, TestServer, for_each_store};
 
 const TABLE: &str = include_str!("../../../docs/policy.md");
 
@@ -114,9 +114,9 @@ fn served(server: &TestServer) -> Vec<Served> {
     all
 }
 
-struct Cast {
+struct Cast<'a> {
     owner: Person,
-    furnished: Furnished,
+    furnished: Furnished<'a>,
     me: Person,
     mate: Person,
     stranger: Person,
@@ -125,16 +125,18 @@ struct Cast {
     tried: usize,
 }
 
-impl Cast {
-    async fn new(server: &TestServer, role: BuiltIn) -> Self {
+impl<'a> Cast<'a> {
+    async fn new(
+        server: &TestServer,
+        door: &'a Listening,
+        founder: &'a Founder<'a>,
+        role: BuiltIn,
+    ) -> Self {
         let owner = server.owner(&format!("acme{}", role.code().replace('_', ""))).await;
         let (user, tenant) = (owner.user.clone(), owner.tenant.clone());
         let member = Member { tenant, user, token: owner.token().to_owned() };
-        let given = json!({"recordType": "customers", "type": "text"});
-        let given = given.as_object().cloned().unwrap_or_default();
-        let given = BTreeMap::from([("POST /custom-fields".to_owned(), given)]);
-        let door = Listening(server.address());
-        let furnished = Furnished::new(&door, &DOCUMENT, member, "Acme", &given).await;
+        let source = Source { server: door, document: &DOCUMENT, tenants: founder, given: &GIVEN };
+        let furnished = Furnished::new(source, member, "Acme", &BTreeSet::new()).await;
         let me = server.colleague(&owner, role).await;
         let mate = server.colleague(&owner, BuiltIn::User).await;
         let stranger = server.colleague(&owner, BuiltIn::User).await;
@@ -151,10 +153,9 @@ impl Cast {
     }
 
     /// A body for a new record of this kind.
-    fn body(&mut self, served: &Served, whose: Whose) -> Value {
+    async fn body(&mut self, served: &Served, whose: Whose) -> Value {
         let operation = served.operation(&Method::POST, "").unwrap();
-        let form = self.furnished.form(&DOCUMENT, operation).unwrap();
-        let mut body = self.furnished.body(&DOCUMENT, &form);
+        let mut body = self.furnished.body(operation, &served.base).await.unwrap();
         let user = match whose {
             Whose::Own => &self.me.user,
             Whose::Mates => &self.mate.user,
@@ -172,7 +173,7 @@ impl Cast {
     }
 
     async fn record(&mut self, served: &Served, whose: Whose) -> String {
-        let body = self.body(served, whose);
+        let body = self.body(served, whose).await;
         let made = self.owner.post(&served.base, body).await;
         made.is(201);
         format!("{}/{}", served.base, made.data()["id"].as_str().unwrap())
@@ -246,7 +247,7 @@ impl Cast {
                 }
             }
             if let (Some(row), Some(_)) = (row("create"), served.operation(&Method::POST, "")) {
-                let body = self.body(served, whose);
+                let body = self.body(served, whose).await;
                 let got = me.post(&served.base, body).await.status.as_u16();
                 let expected = if served.covers(create, whose) { 201 } else { 403 };
                 self.told(row, "create", whose, got, expected);
@@ -307,8 +308,9 @@ for_each_store! {
     async fn each_cell_of_the_table_is_what_a_request_finds(server: &TestServer) {
         let served = served(server);
         let (mut wrong, mut tried) = (Vec::new(), 0);
+        let (door, founder) = (Listening(server.address()), Founder::of(server));
         for role in BuiltIn::ALL {
-            let mut cast = Cast::new(server, *role).await;
+            let mut cast = Cast::new(server, &door, &founder, *role).await;
             for served in &served {
                 cast.try_all(served).await;
             }

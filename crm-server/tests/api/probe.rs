@@ -2,17 +2,14 @@
 //! theirs, on ours.
 
 use std::collections::HashSet;
-use std::sync::Mutex;
 
-use async_trait::async_trait;
-use crm_core::Clock;
+use crm_core::access::BuiltIn;
+use crm_core::{Choice, Clock};
 use crm_server::testkit::{
-    Answer, Ask, Crossing, Document, Exception, Listening, Member, Mounted, Report, Server,
-    Tenants, signed_otherwise, unsigned,
+    Crossing, Document, Exception, Listening, Mounted, Report, Server, signed_otherwise, unsigned,
 };
-use serde_json::{Value, json};
 
-use crate::support::{Backend, TestServer, Watched};
+use crate::support::{Backend, Founder, GIVEN, TestServer};
 
 /// What answers without a token, and why. This list may only shrink.
 const OPEN: &[&str] = &[
@@ -26,39 +23,11 @@ const OPEN: &[&str] = &[
     "POST /auth/logout",
 ];
 
-/// Areas that the probe cannot furnish by itself, or whose records every tenant has alike:
-/// `guarded.rs` and their own tests try them by hand. This list may only shrink.
-const ELSEWHERE: &[&str] = &["/relations", "/tenants", "/users"];
-
 /// What the probe finds and is right: `operation | place | reason`. This list may only shrink.
 const EXCEPTIONS: &str = include_str!("exceptions.txt");
 
 fn document() -> Document {
-    let mut document: Value = serde_json::from_str(include_str!("../../openapi.json")).unwrap();
-    let paths = document["paths"].as_object_mut().unwrap();
-    paths.retain(|path, _| !ELSEWHERE.iter().any(|area| path.starts_with(area)));
-    Document::new(document).unwrap()
-}
-
-struct Signup<'a> {
-    server: &'a TestServer,
-    watched: &'a Watched,
-    made: Mutex<HashSet<String>>,
-}
-
-#[async_trait]
-impl Tenants for Signup<'_> {
-    async fn tenant(&self, name: &str) -> Member {
-        assert!(self.made.lock().unwrap().insert(name.to_owned()), "{name} twice");
-        let owner = self.server.owner(name).await;
-        let token = owner.token().to_owned();
-        Member { tenant: owner.tenant, user: owner.user, token }
-    }
-
-    /// Whatever was written there, shown by the API or not.
-    async fn digest(&self, member: &Member) -> String {
-        self.watched.written(member.tenant.parse().unwrap()).to_string()
-    }
+    Document::new(serde_json::from_str(include_str!("../../openapi.json")).unwrap()).unwrap()
 }
 
 async fn probed(backend: Backend) -> Report {
@@ -69,17 +38,14 @@ async fn probed(backend: Backend) -> Report {
     let mut bad = unsigned(acme.token(), &keys, &other.tenant).unwrap();
     let key = server.app().config().tokens.key.clone().unwrap();
     bad.extend(signed_otherwise(acme.token(), &key, server.clock().now().timestamp()).unwrap());
-    let tenants = Signup { server: &server, watched: &watched, made: Mutex::default() };
+    let founder = Founder::watching(&server, &watched);
     // Once over the network, and once as those do it who mount the API in a program of theirs.
     let door: Box<dyn Server> = match backend {
         Backend::Postgres => Box::new(Listening(server.address())),
         Backend::Memory => Box::new(Mounted(server.endpoint())),
     };
-    let report = Crossing::new(&*door, &document, &tenants)
-        .given("POST /custom-fields", json!({"recordType": "customers", "type": "text"}))
-        .bad_tokens(bad)
-        .run()
-        .await;
+    let report =
+        Crossing::new(&*door, &document, &founder).given_all(&GIVEN).bad_tokens(bad).run().await;
     server.stop().await;
     report
 }
@@ -88,6 +54,8 @@ fn held(report: &Report) {
     let guarded = document().operations().iter().filter(|o| o.guarded).count();
     assert_eq!(report.operations.len(), guarded);
     assert!(report.asked > 20 * guarded, "{}", report.asked);
+    // The built-in roles, and nothing else.
+    assert_eq!(report.beside.len(), BuiltIn::ALL.len(), "{:?}", report.beside);
     println!("{} requests to {guarded} operations", report.asked);
     if let Err(found) = report.against(&Exception::list(EXCEPTIONS).unwrap()) {
         panic!("{found}");
@@ -102,99 +70,6 @@ async fn no_operation_crosses_into_another_tenant_on_memory() {
 #[tokio::test]
 async fn no_operation_crosses_into_another_tenant_on_postgres() {
     held(&probed(Backend::Postgres).await);
-}
-
-/// A probe that could not fail would prove nothing: here it stands before a server that forgets
-/// to look at tenants, and must say so.
-#[tokio::test]
-async fn the_probe_finds_a_door_that_is_open() {
-    use std::collections::BTreeMap;
-
-    use hyper::HeaderMap;
-
-    /// Notes of anybody, kept by id; whoever knows an id may read and change them.
-    #[derive(Default)]
-    struct Open(Mutex<BTreeMap<String, (String, String)>>);
-
-    #[async_trait]
-    impl Server for Open {
-        async fn ask(&self, ask: Ask) -> Answer {
-            let token = ask.headers.iter().find(|(name, _)| name == "Authorization");
-            let by = token.map(|(_, token)| String::from_utf8_lossy(token).into_owned());
-            let body: Value = serde_json::from_slice(&ask.body).unwrap_or_default();
-            let path = ask.path.split('?').next().unwrap().to_owned();
-            let mut notes = self.0.lock().unwrap();
-            let id = path.strip_prefix("/notes/").map(str::to_owned);
-            let refused = |status: u16| (status, json!({"success": false, "errors": []}));
-            let (status, body) = match (by, ask.method.as_str(), id) {
-                (None, ..) => refused(401),
-                _ if ask.headers.iter().any(|(name, _)| name == "X-Tenant-ID") => refused(403),
-                _ if body.as_object().is_some_and(|b| b.keys().any(|key| key != "text")) => {
-                    refused(422)
-                }
-                (Some(by), "POST", None) if path == "/notes" => {
-                    let id = format!("0197d8a0-0000-7000-8000-{:012}", notes.len());
-                    let text = body["text"].as_str().unwrap_or_default().to_owned();
-                    notes.insert(id.clone(), (by, text.clone()));
-                    (201, json!({"data": {"id": id, "text": text}}))
-                }
-                (Some(by), "GET", None) if path == "/notes" => {
-                    let own = notes.iter().filter(|(_, (owner, _))| *owner == by);
-                    let own: Vec<Value> =
-                        own.map(|(id, (_, text))| json!({"id": id, "text": text})).collect();
-                    (200, json!({"data": own}))
-                }
-                (Some(_), "GET", Some(id)) => match notes.get(&id) {
-                    Some((_, text)) => (200, json!({"data": {"id": id, "text": text}})),
-                    None => refused(404),
-                },
-                (Some(_), "PUT", Some(id)) => match notes.get_mut(&id) {
-                    Some((_, text)) => {
-                        *text = "changed".to_owned();
-                        (200, json!({"data": {"id": id}}))
-                    }
-                    None => refused(404),
-                },
-                _ => refused(404),
-            };
-            Answer { status, headers: HeaderMap::new(), body: body.to_string().into_bytes() }
-        }
-    }
-
-    struct Anybody;
-
-    #[async_trait]
-    impl Tenants for Anybody {
-        async fn tenant(&self, name: &str) -> Member {
-            let id = |n: u8| format!("0197d8a0-0000-7000-8000-{n:02x}{:010}", name.len());
-            Member { tenant: id(1), user: id(2), token: name.to_owned() }
-        }
-    }
-
-    let note = json!({"type": "object", "properties": {"text": {"type": "string"}}});
-    let body = json!({"content": {"application/json": {"schema": note}}});
-    let id = json!([{"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}}]);
-    let (guard, ok, made) = (json!([{"bearer": []}]), json!({"200": {}}), json!({"201": {}}));
-    let document = json!({"paths": {
-        "/notes": {
-            "get": {"security": guard, "responses": ok},
-            "post": {"security": guard, "responses": made, "requestBody": body},
-        },
-        "/notes/{id}": {
-            "get": {"security": guard, "responses": ok, "parameters": id},
-            "put": {"security": guard, "responses": ok, "parameters": id, "requestBody": body},
-        },
-    }});
-    let document = Document::new(document).unwrap();
-    let report = Crossing::new(&Open::default(), &document, &Anybody).run().await;
-    let found = |operation: &str, place: &str| {
-        report.findings.iter().any(|f| f.operation == operation && f.place.starts_with(place))
-    };
-    assert!(found("GET /notes/{id}", "path id"), "{:?}", report.findings);
-    assert!(found("GET /notes/{id}", "leak"));
-    assert!(found("PUT /notes/{id}", "path id"));
-    assert!(found("GET /notes", "afterwards"), "what was changed is told");
-    assert!(!report.findings.iter().any(|f| f.operation == "POST /notes"), "{:?}", report.findings);
 }
 
 #[test]

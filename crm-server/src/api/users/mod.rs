@@ -5,9 +5,9 @@ mod permissions;
 mod roles;
 mod view;
 
-use crm_core::Id;
 use crm_core::store::Deleted;
 use crm_core::users::{Member, NewMember, UserId, UserStatus};
+use crm_core::{Error, Id};
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
@@ -164,8 +164,10 @@ impl UsersApi {
     ) -> Result<Reply<MemberView>, ApiError> {
         let StatusInput { version, status } = input.0;
         let expected = etag::expected(request, version)?;
-        let Code(status) = status.ok_or_else(|| ApiError::required("status"))?;
-        let member = caller.crm().members().set_status(Id::new(id.0), expected, status).await?;
+        let id = Id::new(id.0);
+        let status = status.ok_or_else(|| Error::invalid("status", "REQUIRED", "is required"));
+        let Code(status) = crud::there_first::<MemberResource, _>(&caller, id, status).await?;
+        let member = caller.crm().members().set_status(id, expected, status).await?;
         caller.forget_who_may_what();
         crud::reply::<MemberResource>(&caller, member).await
     }

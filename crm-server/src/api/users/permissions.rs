@@ -11,10 +11,12 @@ use uuid::Uuid;
 
 use super::super::body::Body;
 use super::super::caller::Caller;
+use super::super::crud;
 use super::super::envelope::Reply;
 use super::super::error::ApiError;
 use super::super::etag;
 use super::super::values::Code;
+use super::MemberResource;
 
 /// Permissions.
 #[derive(Debug, Clone, Copy)]
@@ -221,10 +223,14 @@ impl PermissionsApi {
     ) -> Result<Reply<PermissionsView>, ApiError> {
         let PermissionsInput { version, permissions } = input.0;
         let expected = etag::expected(request, version)?;
-        let grants = permissions.ok_or_else(|| ApiError::required("permissions"))?;
-        let grants = GrantInput::grants(grants)?;
+        let id = Id::new(id.0);
+        let grants = match permissions {
+            Some(grants) => GrantInput::grants(grants),
+            None => Err(Error::invalid("permissions", "REQUIRED", "is required")),
+        };
+        let grants = crud::there_first::<MemberResource, _>(&caller, id, grants).await?;
         let members = caller.crm().members();
-        let member = members.set_grants(Id::new(id.0), expected, grants).await?;
+        let member = members.set_grants(id, expected, grants).await?;
         caller.forget_who_may_what();
         let held = members.permissions(member.id).await?;
         let version = held.member.version;

@@ -181,9 +181,11 @@ impl RolePermissionsApi {
         request: &Request,
     ) -> Result<Created<RoleView>, ApiError> {
         let expected = etag::expected(request, None)?;
-        let grant = input.0.grant("permission")?;
+        let id = Id::new(id.0);
+        let grant = input.0.grant("permission");
+        let grant = crud::there_first::<RoleResource, _>(&caller, id, grant).await?;
         let permission = grant.permission.clone();
-        let role = caller.crm().roles().grant(Id::new(id.0), expected, grant).await?;
+        let role = caller.crm().roles().grant(id, expected, grant).await?;
         caller.forget_who_may_what();
         let (id, version) = (role.id, role.version);
         let view = crud::view::<RoleResource>(&caller, role).await?;

@@ -13,6 +13,7 @@ mod client;
 mod collector;
 mod conforms;
 mod document;
+mod founder;
 mod people;
 mod server;
 mod watched;
@@ -22,6 +23,7 @@ pub(crate) use collector::{CERTIFICATE as COLLECTORS_CERTIFICATE, Collector, Rec
 pub(crate) use conforms::{faults, resolve};
 pub(crate) use document::check;
 pub(crate) use document::document;
+pub(crate) use founder::{Founder, GIVEN};
 pub(crate) use people::{PASSWORD, Person};
 pub(crate) use server::{Backend, TestServer};
 pub(crate) use watched::Watched;
