@@ -8,7 +8,7 @@ use crate::access::{Actor, scoping};
 use crate::auth::Auth;
 use crate::clock::{Clock, SystemClock};
 use crate::companies::Companies;
-use crate::custom_fields::{CustomField, CustomFieldDefinitions};
+use crate::custom_fields::{self, CustomField, CustomFieldDefinitions};
 use crate::customers::Customers;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::AccessChange::schema(),
         crate::tags::Tag::schema(),
         CustomField::schema(),
-        crate::custom_fields::CustomClaim::schema(),
+        custom_fields::CustomClaim::schema(),
         crate::companies::Company::schema(),
         crate::customers::Customer::schema(),
         crate::relations::RelationKind::schema(),
@@ -363,7 +363,21 @@ impl TenantCrm {
         Records::new(self.clone())
     }
 
+    /// What an actor asks for, as the actor may see it.
     pub(crate) async fn query(
+        &self,
+        permission: &crate::access::Permission,
+        query: Query,
+    ) -> Result<Page<Record>> {
+        let query = custom_fields::question(query, self).await?;
+        let schema = Arc::clone(query.schema());
+        let mut page = self.query_stored(permission, query).await?;
+        custom_fields::hide(&schema, &mut page.items, self).await?;
+        Ok(page)
+    }
+
+    /// The same as it is stored, for records that are written again and not shown.
+    pub(crate) async fn query_stored(
         &self,
         permission: &crate::access::Permission,
         query: Query,
@@ -381,6 +395,7 @@ impl TenantCrm {
         permission: &crate::access::Permission,
         aggregate: Aggregate,
     ) -> Result<Vec<Group>> {
+        let aggregate = custom_fields::questions(aggregate, self).await?;
         let scoped = scoping::aggregate(&self.actor, self.crm.catalogue(), permission, aggregate)?;
         self.crm.0.store.aggregate(&scoped).await
     }

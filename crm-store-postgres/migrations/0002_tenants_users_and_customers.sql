@@ -245,6 +245,7 @@ CREATE TABLE custom_fields (
     help text COLLATE "C",
     unique_round bigint NOT NULL,
     work jsonb,
+    cleared boolean NOT NULL,
     search_text text COLLATE "C" NOT NULL,
     terms integer[] NOT NULL,
     CONSTRAINT custom_fields_pkey PRIMARY KEY (tenant_id, id)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, NaiveDate, Utc};
 use rust_decimal::Decimal;
 
-use super::work::Work;
+use super::work::{Task, Work};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::store::{CUSTOM_SCALE, Catalogue, Kind, Path, Schema, Value};
@@ -102,12 +102,31 @@ pub struct CustomField {
     /// How often it was made unique. Claims of an earlier round count for nothing.
     #[entity(computed)]
     pub unique_round: i64,
-    /// What is still to be done to stored values, a step at a time.
+    /// What is still to be done to stored values, a step at a time. See also
+    /// [`to_do`](Self::to_do).
     #[entity(computed)]
     pub work: Option<Work>,
+    /// Whether no record has a value of it any more, now that it is deleted.
+    #[entity(computed, filter)]
+    pub cleared: bool,
 }
 
 impl CustomField {
+    /// What is still to be done to stored values: of a deleted definition, that they are cleared.
+    pub fn to_do(&self) -> Option<Work> {
+        if self.deleted_at.is_none() {
+            return self.work.clone();
+        }
+        let begun = self.work.clone().filter(|work| work.task == Task::Clearing);
+        let unbegun = || Work::begin(Task::Clearing, 0);
+        (!self.cleared).then(|| begun.unwrap_or_else(unbegun))
+    }
+
+    /// Whether it is deleted, and records may still have values of it, which nobody sees.
+    pub(crate) fn is_hidden(&self) -> bool {
+        self.deleted_at.is_some() && !self.cleared
+    }
+
     /// The record type and the path by which its records are asked for the value; none where the
     /// installation no longer knows the type.
     pub(crate) fn place<'c>(&self, catalogue: &'c Catalogue) -> Option<(&'c Arc<Schema>, Path)> {

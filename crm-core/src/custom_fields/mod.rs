@@ -2,9 +2,11 @@
 //! ones.
 
 mod claims;
+mod clearing;
 mod definition;
 mod guard;
 mod handle;
+mod hidden;
 mod options;
 mod rules;
 mod service;
@@ -19,6 +21,7 @@ pub use claims::CustomClaim;
 pub use definition::{CustomField, CustomFieldDraft, CustomFieldPatch, CustomType};
 pub(crate) use guard::{Guard, Meaning, guard};
 pub use handle::CustomOf;
+pub(crate) use hidden::{hide, question, questions};
 pub use options::Instead;
 pub use service::CustomFieldDefinitions;
 pub use values::CustomFields;
@@ -26,7 +29,7 @@ pub(crate) use values::check;
 pub use work::{Task, Work};
 
 use crate::error::Result;
-use crate::store::{MAX_LIMIT, Page, Path, Query, Sort, Window, system};
+use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Sort, Window, system};
 use crate::{Entity, TenantCrm};
 
 /// The most fields that a tenant can define for one record type.
@@ -37,26 +40,36 @@ pub const MOST_PER_TYPE: usize = 200;
 /// # Errors
 /// Where the store fails.
 pub async fn definitions(within: &TenantCrm, record_type: &str) -> Result<Vec<CustomField>> {
+    let live = |field: &&CustomField| field.deleted_at.is_none();
+    let all = known(within).await?;
+    Ok(all.iter().filter(live).filter(|field| field.record_type == record_type).cloned().collect())
+}
+
+/// All definitions that are live, or of which records may still have values.
+async fn known(within: &TenantCrm) -> Result<Arc<[CustomField]>> {
     let known = within.crm().definitions();
     let tenant = within.actor().tenant();
-    let all = match known.get(tenant, within.crm().clock().now()) {
-        Ok(all) => all,
+    match known.get(tenant, within.crm().clock().now()) {
+        Ok(all) => Ok(all),
         Err(reading) => {
             let all: Arc<[CustomField]> = read(within).await?.into();
             known.put(tenant, reading, Arc::clone(&all));
-            all
+            Ok(all)
         }
-    };
-    Ok(all.iter().filter(|field| field.record_type == record_type).cloned().collect())
+    }
 }
 
 async fn read(within: &TenantCrm) -> Result<Vec<CustomField>> {
     let mut fields = Vec::new();
     let mut after = None;
+    let live = Filter::Absent(Path::field(system::DELETED_AT));
+    let either = live.or(CustomField::CLEARED.eq(false).into_filter());
     loop {
-        let query = Query::new(CustomField::schema().clone());
-        let query = query.sort(vec![Sort::ascending(Path::field(system::ID))])?;
-        let query = query.window(Window::Cursor { after, limit: MAX_LIMIT })?;
+        let query = Query::new(CustomField::schema().clone())
+            .filter(either.clone())?
+            .sort(vec![Sort::ascending(Path::field(system::ID))])?
+            .window(Window::Cursor { after, limit: MAX_LIMIT })?
+            .deleted(Deleted::Include);
         let Page { items, next, .. } = within.query_for_rules(query).await?;
         for record in items {
             fields.push(CustomField::from_values(record.into_values())?);

@@ -77,8 +77,9 @@ impl Rules for CustomField {
             }
         }
         faults.into_result()?;
-        if let Some(before) = before.filter(|before| before.deleted_at.is_none()) {
-            self.prepare_options(before, within).await?;
+        match before.filter(|before| before.deleted_at.is_none()) {
+            Some(before) => self.prepare_options(before, within).await?,
+            None => self.takes_key(before, within).await?,
         }
         self.prepare_uniqueness(before, within).await
     }

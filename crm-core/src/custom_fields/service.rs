@@ -83,34 +83,43 @@ impl CustomFieldDefinitions {
         self.begin(self.0.patch(id, expected, patch).await?).await
     }
 
-    /// As [`Records::delete`].
+    /// As [`Records::delete`]. Its values are seen nowhere from then on, and stay in records until
+    /// somebody [proceeds](Self::proceed) with clearing them.
     ///
     /// # Errors
     /// As there.
     pub async fn delete(&self, id: Id<CustomField>, expected: Option<i64>) -> Result<CustomField> {
-        self.0.delete(id, expected).await
+        self.begin(self.0.delete(id, expected).await?).await
     }
 
-    /// As [`Records::restore`]; one that is unique claims stored values anew.
+    /// As [`Records::restore`], with its values where none was cleared; one that is unique claims
+    /// them anew.
     ///
     /// # Errors
-    /// As there; a conflict with code `DUPLICATE_VALUES` where records share a value by now.
+    /// As there; a conflict with code `DUPLICATE_VALUES` where records share a value by now,
+    /// `WORK_PENDING` where some values are cleared and others are not.
     pub async fn restore(&self, id: Id<CustomField>, expected: Option<i64>) -> Result<CustomField> {
         self.begin(self.0.restore(id, expected).await?).await
     }
 
     /// Goes on with what is still to be done to stored values, one step; gives the definition as
-    /// it is then. Can be called again at any time, also after a crash. Needs `update`.
+    /// it is then. Can be called again at any time, also after a crash. Needs `update`, and
+    /// `delete` to clear the values of a deleted definition.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`]; a conflict with code `DUPLICATE_VALUES` where
     /// records came to share a value of a field that was to be unique: then it is not.
     pub async fn proceed(&self, id: Id<CustomField>) -> Result<CustomField> {
         let within = self.0.within();
-        within.actor().require(&Records::<CustomField>::permission("update"))?;
         for _ in 0..ATTEMPTS {
-            let field = self.0.load(id, Deleted::Exclude).await?;
-            let Some(work) = field.work.clone() else { return Ok(field) };
+            // Whoever may not delete does not see deleted ones.
+            let field = match self.0.load(id, Deleted::Include).await {
+                Err(Error::Forbidden { .. }) => self.0.load(id, Deleted::Exclude).await?,
+                field => field?,
+            };
+            let needed = if field.deleted_at.is_some() { "delete" } else { "update" };
+            within.actor().require(&Records::<CustomField>::permission(needed))?;
+            let Some(work) = field.to_do() else { return Ok(field) };
             // What is written below is held against the definition that was just read.
             CustomField::forget(within);
             let stepped = match &work.task {
@@ -118,6 +127,7 @@ impl CustomFieldDefinitions {
                 Task::Option { option, replacement } => {
                     self.replace_some(&field, &work, option, replacement.as_deref()).await
                 }
+                Task::Clearing => self.clear_some(&field, &work).await,
                 Task::Unused { options } => self.put_back_used(&field, options).await,
             };
             match stepped {
@@ -131,7 +141,7 @@ impl CustomFieldDefinitions {
 
     // The change itself has been made by now, so that only what contradicts it is an error.
     pub(super) async fn begin(&self, field: CustomField) -> Result<CustomField> {
-        if field.work.is_none() {
+        if field.to_do().is_none() {
             return Ok(field);
         }
         match self.proceed(field.id).await {

@@ -3,7 +3,26 @@
 use super::CustomField;
 use crate::error::Result;
 use crate::records::Unit;
-use crate::store::{Record, Schema, Value, system};
+use crate::store::{CUSTOM_SCALE, Filter, Kind, Path, Record, Schema, Value, system};
+
+/// Every kind that a stored value can have.
+const KINDS: [Kind; 8] = [
+    Kind::Text,
+    Kind::Int,
+    Kind::Decimal { scale: CUSTOM_SCALE },
+    Kind::Bool,
+    Kind::Date,
+    Kind::Time,
+    Kind::Uuid,
+    Kind::Codes,
+];
+
+/// That a record has a value under a key, of whatever kind; none of a type without such fields.
+pub(super) fn held(schema: &Schema, key: &str) -> Option<Filter> {
+    let at = schema.custom()?;
+    let has = |kind| Filter::Absent(Path::custom(at, key, kind)).not();
+    Some(KINDS.map(has).into_iter().fold(Filter::Nothing, Filter::or))
+}
 
 /// The record one version later, with another value in a field, or with none.
 ///

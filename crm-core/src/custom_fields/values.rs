@@ -18,33 +18,55 @@ use crate::store::{Kind, Value};
 /// let fields = CustomFields::from([("seats", 25.into()), ("region", "EMEA".into())]);
 /// assert_eq!(fields.get("seats"), Some(&25.into()));
 /// ```
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct CustomFields(BTreeMap<String, Value>);
+#[derive(Debug, Clone, Default)]
+pub struct CustomFields {
+    shown: BTreeMap<String, Value>,
+    /// Values whose definition is deleted. Nobody sees them, and a record that is written again
+    /// keeps them until they are cleared.
+    hidden: BTreeMap<String, Value>,
+}
+
+/// Begins the keys of values that were marked as hidden. No key of a definition does.
+pub(super) const HIDDEN: &str = "\0";
+
+impl PartialEq for CustomFields {
+    fn eq(&self, other: &Self) -> bool {
+        let all = |fields: &Self| {
+            let mut all = fields.shown.clone();
+            all.extend(fields.hidden.clone());
+            all
+        };
+        match (self.hidden.is_empty(), other.hidden.is_empty()) {
+            (true, true) => self.shown == other.shown,
+            _ => all(self) == all(other),
+        }
+    }
+}
 
 impl CustomFields {
     /// The value under a key.
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.get(key)
+        self.shown.get(key)
     }
 
     /// Puts a value under a key.
     pub fn set(&mut self, key: impl Into<String>, value: impl Into<Value>) {
-        self.0.insert(key.into(), value.into());
+        self.shown.insert(key.into(), value.into());
     }
 
     /// Takes the value under a key away.
     pub fn remove(&mut self, key: &str) -> Option<Value> {
-        self.0.remove(key)
+        self.shown.remove(key)
     }
 
     /// All keys and values.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.0.iter().map(|(key, value)| (key.as_str(), value))
+        self.shown.iter().map(|(key, value)| (key.as_str(), value))
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.shown.is_empty()
     }
 
     /// The values in a JSON object, as far as JSON tells their types; the definitions tell the
@@ -69,12 +91,12 @@ impl CustomFields {
             }
         }
         faults.into_result()?;
-        Ok(Self(fields))
+        Ok(Self { shown: fields, hidden: BTreeMap::new() })
     }
 
     /// The values as JSON: decimals as text without trailing zeros.
     pub fn to_json(&self) -> serde_json::Map<String, serde_json::Value> {
-        self.0.iter().map(|(key, value)| (key.clone(), shown(value))).collect()
+        self.shown.iter().map(|(key, value)| (key.clone(), shown(value))).collect()
     }
 
     /// Brings the values to the types that the tenant defined for a record type, puts in
@@ -86,16 +108,21 @@ impl CustomFields {
         record_type: &str,
         before: Option<&Self>,
     ) -> Result<()> {
-        if let Some(before) = before
-            && before.to_json() == self.to_json()
-        {
-            self.0.clone_from(&before.0);
+        if self.is_left(before) {
             return Ok(());
         }
         let defined = definitions(within, record_type).await?;
+        // Who cannot see a value cannot take it away.
+        let stored = before.into_iter().flat_map(|before| &before.shown);
+        for (key, value) in stored.filter(|(key, _)| !defined.iter().any(|f| f.key == **key)) {
+            self.shown.entry(key.clone()).or_insert_with(|| value.clone());
+        }
+        if self.is_left(before) {
+            return Ok(());
+        }
         let mut faults = Faults::default();
         let mut fields = BTreeMap::new();
-        for (key, value) in std::mem::take(&mut self.0) {
+        for (key, value) in std::mem::take(&mut self.shown) {
             let stored = before.and_then(|before| before.get(&key));
             if let Some(stored) = stored.filter(|stored| shown(stored) == shown(&value)) {
                 fields.insert(key, stored.clone());
@@ -103,7 +130,10 @@ impl CustomFields {
             }
             match defined.iter().find(|field| field.key == key) {
                 Some(field) => {
-                    if let Some(value) = faults.absorb(field.coerce(value))? {
+                    // A list of nothing is no value.
+                    let value = faults.absorb(field.coerce(value))?;
+                    let value = value.filter(|value| *value != Value::Codes(Vec::new()));
+                    if let Some(value) = value {
                         fields.insert(key, value);
                     }
                 }
@@ -132,8 +162,17 @@ impl CustomFields {
             }
         }
         faults.into_result()?;
-        self.0 = fields;
+        self.shown = fields;
         Ok(())
+    }
+
+    /// Whether all is as it was; then it is so in stored form too.
+    fn is_left(&mut self, before: Option<&Self>) -> bool {
+        let Some(before) = before.filter(|before| before.to_json() == self.to_json()) else {
+            return false;
+        };
+        self.shown.clone_from(&before.shown);
+        true
     }
 }
 
@@ -202,7 +241,8 @@ pub(crate) fn from_json(json: &serde_json::Value) -> Option<Value> {
 
 impl<K: Into<String>, const N: usize> From<[(K, Value); N]> for CustomFields {
     fn from(fields: [(K, Value); N]) -> Self {
-        Self(fields.into_iter().map(|(key, value)| (key.into(), value)).collect())
+        let shown = fields.into_iter().map(|(key, value)| (key.into(), value)).collect();
+        Self { shown, hidden: BTreeMap::new() }
     }
 }
 
@@ -210,12 +250,19 @@ impl FieldType for CustomFields {
     const KIND: Kind = Kind::Custom;
     type Plain = Self;
     fn into_value(self) -> Value {
-        Value::Custom(self.0)
+        let mut all = self.hidden;
+        all.extend(self.shown);
+        Value::Custom(all)
     }
     fn from_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Custom(fields) => Some(Self(fields)),
-            _ => None,
+        let Value::Custom(fields) = value else { return None };
+        let mut own = Self::default();
+        for (key, value) in fields {
+            match key.strip_prefix(HIDDEN) {
+                Some(key) => own.hidden.insert(key.to_owned(), value),
+                None => own.shown.insert(key, value),
+            };
         }
+        Some(own)
     }
 }

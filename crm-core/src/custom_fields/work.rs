@@ -26,6 +26,8 @@ pub enum Task {
         /// What takes its place; none where it is taken away.
         replacement: Option<String>,
     },
+    /// Values of a deleted definition are taken out of all records.
+    Clearing,
     /// Options that nobody had are gone; whether that is still so is looked up once more.
     Unused {
         /// The options.

@@ -24,7 +24,7 @@ use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::store::{
     Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Owners, Page, Path, Query,
-    Record, Schema, Value, Window, system,
+    Record, Schema, Scoping, Value, Window, system,
 };
 
 /// How often a change is tried again when somebody else was faster.
@@ -229,7 +229,7 @@ impl<E: Rules> Records<E> {
         unit.insert(entity.clone())?;
         unit.hold(held);
         self.commit(unit).await?;
-        as_stored(entity)
+        self.as_shown(entity).await
     }
 
     /// Puts a draft in place of a record's values. Needs `update`, at a reach that contains the
@@ -381,7 +381,7 @@ impl<E: Rules> Records<E> {
         unit.update(before, after.clone(), action)?;
         unit.hold(held);
         self.commit(unit).await?;
-        as_stored(after)
+        self.as_shown(after).await
     }
 
     /// Cleans an entity and refuses what cannot be, all faults at once; gives what has to stay as
@@ -400,6 +400,17 @@ impl<E: Rules> Records<E> {
 
     fn as_record(&self, entity: &E) -> Record {
         Record::from_stored(Some(self.within.actor().tenant()), entity.clone().into_values())
+    }
+
+    /// The entity as a read would give it: values in stored form, and hidden ones hidden.
+    async fn as_shown(&self, entity: E) -> Result<E> {
+        // The tenant plays no part in the form of values.
+        let tenant =
+            (E::schema().scoping() == Scoping::Tenant).then(|| self.within.actor().tenant());
+        let mut records = [entity.into_record(tenant)?];
+        custom_fields::hide(E::schema(), &mut records, &self.within).await?;
+        let [record] = records;
+        E::from_values(record.into_values())
     }
 
     async fn commit(&self, unit: Unit) -> Result<()> {
@@ -467,12 +478,4 @@ impl<E: Rules> Records<E> {
             scoping::reach_filter(self.within.actor(), catalogue, &permission, E::schema())?;
         Ok(Filter::Absent(Path::field(system::DELETED_AT)).or(reach))
     }
-}
-
-/// The entity as a read would give it: values in stored form.
-fn as_stored<E: Entity>(entity: E) -> Result<E> {
-    // The tenant plays no part in the form of values.
-    let tenant = (E::schema().scoping() == crate::store::Scoping::Tenant)
-        .then(|| crate::tenants::TenantId::new(uuid::Uuid::nil()));
-    E::from_values(entity.into_record(tenant)?.into_values())
 }

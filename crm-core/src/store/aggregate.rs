@@ -84,6 +84,12 @@ impl Aggregate {
         Ok(self)
     }
 
+    /// The same question with another filter, which says in more words what a checked one says.
+    pub(crate) fn with_filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// Over deleted records too, or only those.
     #[must_use]
     pub fn deleted(mut self, deleted: Deleted) -> Self {

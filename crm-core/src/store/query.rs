@@ -114,6 +114,12 @@ impl Query {
         Ok(self)
     }
 
+    /// The same question with another filter, which says in more words what a checked one says.
+    pub(crate) fn with_filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
     /// In this order; ties, and no order at all, go by id: in the direction of the last key,
     /// newest first where there is none.
     ///

@@ -161,7 +161,7 @@ impl Members {
             let query = Query::new(Arc::clone(schema))
                 .filter(owned.by(from))?
                 .window(Window::Page { offset: 0, limit: STEP })?;
-            let found = within.query(&updating(schema), query).await?.items;
+            let found = within.query_stored(&updating(schema), query).await?.items;
             if found.is_empty() {
                 return Ok(None);
             }

@@ -5,6 +5,7 @@ use crm_core::custom_fields::{
     CustomField, CustomFieldDraft, CustomFields, CustomType, MOST_PER_TYPE,
 };
 use crm_core::customers::{Customer, CustomerDraft, CustomerPatch};
+use crm_core::store::Value;
 use crm_core::users::UserId;
 use crm_core::{Crm, Error, TenantCrm};
 
@@ -97,13 +98,25 @@ crate::on_both_stores! {
             json.insert("region".into(), "EMEA".into());
         });
         let changed = changed.await.unwrap();
-        for key in ["plan", "price"] {
-            assert_eq!(changed.custom_fields.get(key), created.custom_fields.get(key), "{key}");
-        }
+        assert_eq!(changed.custom_fields.get("plan"), Some(&"gold".into()));
+        assert_eq!(changed.custom_fields.get("price"), None, "nobody sees it any more");
         let refused = patch_json(&acme, &changed, |json| {
             json.insert("price".into(), "13".into());
         });
         assert_eq!(faults(refused.await), [("customFields.price".to_owned(), "UNKNOWN_FIELD")]);
+    }
+
+    async fn a_list_of_nothing_is_no_value(crm: Crm) {
+        let acme = acme(&crm).await;
+        let langs = CustomFieldDraft {
+            options: vec!["de".into()],
+            required: true,
+            ..field("langs", CustomType::Choices)
+        };
+        acme.custom_fields().create(langs).await.unwrap();
+        let nothing = CustomFields::from([("langs", Value::Codes(Vec::new()))]);
+        let required = [("customFields.langs".to_owned(), "REQUIRED")];
+        assert_eq!(faults(customer(&acme, nothing).await), required);
     }
 
     async fn a_definition_counts_at_once_whichever_way_it_is_written(crm: Crm) {

@@ -6,6 +6,7 @@ mod auth;
 mod companies;
 mod custom_fields;
 mod field_options;
+mod field_removal;
 mod first_steps;
 mod hand_over;
 mod idempotency;

@@ -69,7 +69,8 @@ pub struct CustomFieldView {
 #[oai(rename = "CustomFieldWork")]
 pub struct WorkView {
     /// What is done: `uniqueness` claims each value for its record, `option` puts `replacement` in
-    /// the place of `option`, `unused` looks once more whether options that were taken away are
+    /// the place of `option`, `clearing` takes the values of a deleted definition out of records,
+    /// `unused` looks once more whether options that were taken away are
     /// unused.
     pub task: String,
     /// The option that is gone.
@@ -90,6 +91,7 @@ impl From<Work> for WorkView {
         let (task, option, replacement) = match task {
             Task::Uniqueness => ("uniqueness", None, None),
             Task::Option { option, replacement } => ("option", Some(option), replacement),
+            Task::Clearing => ("clearing", None, None),
             Task::Unused { .. } => ("unused", None, None),
         };
         Self { task: task.to_owned(), option, replacement, done, total }
@@ -165,6 +167,8 @@ impl CustomFieldsApi {
     /// Go on with what a definition asks of stored values
     ///
     /// One part of some hundred records, until `work` is null. Can be called again at any time.
+    /// The values of a deleted definition are hidden at once and cleared by this; until the first
+    /// part of it, restoring the definition brings them back.
     #[oai(path = "/:id/proceed", method = "post")]
     async fn proceed(
         &self,
@@ -237,6 +241,7 @@ impl Resource for CustomFieldResource {
     }
 
     fn view(field: CustomField) -> CustomFieldView {
+        let work = field.to_do().map(WorkView::from);
         let CustomField {
             id,
             version,
@@ -253,7 +258,8 @@ impl Resource for CustomFieldResource {
             default,
             help,
             unique_round: _,
-            work,
+            work: _,
+            cleared: _,
         } = field;
         CustomFieldView {
             id: id.uuid(),
@@ -270,7 +276,7 @@ impl Resource for CustomFieldResource {
             options,
             default,
             help,
-            work: work.map(WorkView::from),
+            work,
         }
     }
 
@@ -292,6 +298,7 @@ impl Resource for CustomFieldResource {
             help,
             unique_round: _,
             work: _,
+            cleared: _,
         } = field;
         let field_type = Code(field_type);
         CustomFieldInput {

@@ -104,4 +104,40 @@ for_each_store! {
         let other = server.owner("globex").await;
         other.post(&rename, bronze).await.fails(404, "NOT_FOUND");
     }
+
+    async fn values_of_a_deleted_field_are_hidden_at_once_and_cleared_in_parts(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let number = define(&owner, json!({"key": "number", "type": "number"})).await;
+        let one = with(&owner, json!({"number": 7})).await;
+        let read = format!("{CUSTOMERS}/{}", one["id"].as_str().unwrap());
+        let proceed = format!("{}/proceed", path(&number));
+        let gone = owner.delete(&path(&number)).await.data();
+        assert_eq!(gone["work"], json!({"task": "clearing", "done": 0, "total": 1}));
+        assert_eq!(owner.get(&read).await.data()["customFields"], json!({}));
+        let listed = owner.get(CUSTOMERS).await.is(200);
+        assert_eq!(listed["data"][0]["customFields"], json!({}));
+        for query in ["customFields.number=7", "filter=customFields.number%3D7", "sort=customFields.number"] {
+            for list in [CUSTOMERS.to_owned(), format!("{CUSTOMERS}/mine")] {
+                owner.get(&format!("{list}?{query}")).await.is(400);
+            }
+        }
+        owner.get(&format!("{CUSTOMERS}/stats?customFields.number=7")).await.is(400);
+        // Whoever writes the record in between does not lose what comes back.
+        owner.put(&read, json!({"companyName": "Renamed"})).await.is(200);
+        let again = json!({"recordType": "customers", "label": "x", "key": "number", "type": "text"});
+        let body = owner.post(PATH, again.clone()).await.fails(409, "WORK_PENDING");
+        assert_eq!(body["errors"][0]["field"], "key");
+        let restored = owner.post(&format!("{}/restore", path(&number)), json!({})).await.data();
+        assert_eq!(restored["work"], Value::Null);
+        assert_eq!(owner.get(&read).await.data()["customFields"], json!({"number": 7}));
+        owner.delete(&path(&number)).await.is(200);
+        let manager = server.colleague(&owner, BuiltIn::Manager).await;
+        manager.post(&proceed, json!({})).await.fails(404, "NOT_FOUND");
+        let cleared = owner.post(&proceed, json!({})).await.data();
+        assert_eq!(cleared["work"], Value::Null);
+        owner.post(PATH, again).await.is(201);
+        assert_eq!(owner.get(&read).await.data()["customFields"], json!({}));
+        let found = owner.get(&format!("{CUSTOMERS}?customFields.number[null]=false")).await.is(200);
+        assert_eq!(found["meta"]["total"], 0);
+    }
 }
