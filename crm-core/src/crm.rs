@@ -23,7 +23,7 @@ use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
 };
 use crate::tags::{Tags, Vocabulary};
-use crate::tenants::{System, Tenant, TenantSettings, TenantsOf};
+use crate::tenants::{System, Tenant, TenantId, TenantSettings, TenantsOf};
 use crate::users::{Members, Staff, UserId};
 
 /// A CRM over a store. Cheap to clone; share one per program.
@@ -137,7 +137,8 @@ impl CrmBuilder {
         self
     }
 
-    /// With deleted tenants that an owner can bring back for so long; 30 days unless set.
+    /// With deleted tenants that an owner can bring back for so long, before
+    /// [`System::purge`] removes them for good; 30 days unless set.
     #[must_use]
     pub fn tenant_grace(mut self, grace: TimeDelta) -> Self {
         self.tenant_grace = grace;
@@ -283,6 +284,15 @@ impl Crm {
 
     pub(crate) async fn system_query(&self, query: Query) -> Result<Page<Record>> {
         self.0.store.query(&Scoped::new(Scope::System, query)).await
+    }
+
+    /// Records of a tenant, for work of the installation on it.
+    pub(crate) async fn tenant_query(
+        &self,
+        tenant: TenantId,
+        query: Query,
+    ) -> Result<Page<Record>> {
+        self.0.store.query(&Scoped::new(Scope::Tenant(tenant), query)).await
     }
 
     pub(crate) async fn system_commit(&self, batch: Batch) -> Result<Commit> {

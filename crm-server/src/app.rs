@@ -110,6 +110,7 @@ impl App {
                 config.tokens.refresh_lifetime.time_delta(),
                 config.tokens.remember_me_lifetime.time_delta(),
             )
+            .tenant_grace(config.tenants.grace.time_delta())
             .build()
             .await
             .map_err(|error| ConfigError::new(format!("the store: {error}")))?;

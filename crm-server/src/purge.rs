@@ -1,5 +1,5 @@
 //! What has had its time is removed in the background: expired keys, notes that were heeded,
-//! sessions that are over.
+//! sessions that are over, tenants that were deleted long ago.
 //!
 //! Every server does it, and none has to: nothing is trusted because it is still there.
 
@@ -36,6 +36,9 @@ async fn purge(crm: &Crm) -> Result<()> {
     for _ in 0..STEPS {
         let purged = crm.system().purge().await?;
         tracing::debug!(?purged, "removed what has had its time");
+        if purged.tenants > 0 {
+            tracing::info!(tenants = purged.tenants, "removed deleted tenants for good");
+        }
         if !purged.more {
             break;
         }

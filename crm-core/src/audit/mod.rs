@@ -1,5 +1,6 @@
 //! The audit log: who changed what, from what to what. Entries are only ever added, each in the
-//! commit of the change that it tells of; nothing here may change or remove one.
+//! commit of the change that it tells of; nothing here may change or remove one. They go with
+//! their tenant, all but those that tell of its deletion.
 
 use chrono::{DateTime, Utc};
 

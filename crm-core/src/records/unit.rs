@@ -129,6 +129,14 @@ impl Unit {
         self.put(schema, before, after)
     }
 
+    /// Removes an entity for good, and tells of it.
+    pub(crate) fn remove<E: Entity>(&mut self, before: E) -> Result<()> {
+        let before = before.into_record(self.tenant_of(E::schema())?)?;
+        self.tell(E::schema(), Action::Removed, Some(&before), None)?;
+        self.remove_record(E::schema(), before);
+        Ok(())
+    }
+
     /// Lets the change come to nothing unless an entity is still at the version at which it was
     /// read.
     pub(crate) fn check<E: Entity>(&mut self, read: E) -> Result<()> {

@@ -2,6 +2,7 @@
 
 mod of_user;
 mod purge;
+mod removal;
 mod settings;
 mod system;
 
@@ -32,6 +33,8 @@ pub enum TenantStatus {
     Active,
     /// Nobody may until the installation's operator lifts it.
     Suspended,
+    /// It was deleted, its time to come back is over, and its records are being removed for good.
+    Removing,
 }
 
 /// An organisation whose records nobody else sees.

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-
-use super::{Tenant, TenantDraft, TenantId};
+use super::{Tenant, TenantDraft, TenantId, TenantStatus};
 use crate::access::{Actor, BuiltIn, Origin, Permission};
 use crate::audit::Action;
 use crate::auth;
@@ -68,7 +66,7 @@ impl TenantsOf {
                     owned.push(*tenant);
                 }
             }
-            let within_grace = Tenant::DELETED_AT.gt(self.grace_begins()).into_filter();
+            let within_grace = self.within_grace().into_filter();
             let live = Filter::Absent(Path::field(system::DELETED_AT));
             mine = mine.and(live.or(within_grace.and(these(owned))));
         }
@@ -112,7 +110,7 @@ impl TenantsOf {
                 Path::field(system::ID),
                 vec![Value::Uuid(id.uuid())],
             )));
-            let find = find.filter(Tenant::DELETED_AT.gt(self.grace_begins()));
+            let find = find.filter(self.within_grace());
             let query = find.deleted(Deleted::Only).page(1, 1).into_query()?;
             let found = self.crm.system_query(query).await?.items.into_iter().next();
             let member = self.places().await?.remove(&id);
@@ -139,9 +137,11 @@ impl TenantsOf {
         Err(Error::busy(Tenant::ENTITY, id))
     }
 
-    /// What was deleted earlier is gone.
-    fn grace_begins(&self) -> DateTime<Utc> {
-        self.crm.clock().now() - self.crm.tenant_grace()
+    /// Of deleted tenants, those that can still be brought back: whatever this server's time and
+    /// settings are, not those whose removal another one has begun.
+    fn within_grace(&self) -> Where<Tenant> {
+        let begins = self.crm.clock().now() - self.crm.tenant_grace();
+        Tenant::DELETED_AT.gt(begins).and(Tenant::STATUS.ne(TenantStatus::Removing))
     }
 
     /// Where the user is an active member; at most [`MAX_LIMIT`] tenants, those joined first.

@@ -1,20 +1,20 @@
 //! What has had its time is removed for good, a bounded step at a time: keys that are free again,
-//! notes that every server has heeded, tokens and sessions that are over.
+//! notes that every server has heeded, tokens and sessions that are over, and tenants that were
+//! deleted long ago ([`removal`](super::removal)).
 //!
-//! Nothing in here removes a tenant's records, or anything that a log tells of.
+//! Nothing in here removes a record of a tenant that is there.
 
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::System;
 use crate::auth::{AccessChange, RefreshToken, Session};
 use crate::entity::{Entity, Find, Where};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::idempotency::Claim;
-use crate::records::Unit;
 use crate::store::Filter;
 
 /// The most records of a type that one step removes.
-const STEP: u32 = 500;
+pub(super) const STEP: u32 = 500;
 /// How long a note of who may do what is kept: far longer than servers look back.
 const NOTES: TimeDelta = TimeDelta::hours(1);
 /// How long a session is kept once it is over: for whoever looks into what happened.
@@ -31,6 +31,10 @@ pub struct Purged {
     pub refresh_tokens: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Records of tenants that were deleted long ago.
+    pub tenant_records: usize,
+    /// Such tenants, of which nothing was left.
+    pub tenants: usize,
     /// Whether there may be more.
     pub more: bool,
 }
@@ -39,12 +43,18 @@ impl System {
     /// Removes what has had its time, some hundred records of each type at most: claims of keys
     /// that expired, notes of an hour ago, sessions that were over 30 days ago with their refresh
     /// tokens, and tokens that were spent longer ago than any session lasts unused. Until then a
-    /// spent token that turns up ends its session.
+    /// spent token that turns up ends its session. And of one tenant whose time to come back is
+    /// over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)), records of one type,
+    /// whatever it is; the tenant itself once there are none. Of its log stays who deleted it and
+    /// that it was removed.
     ///
     /// Several servers may do it at once.
     ///
     /// # Errors
-    /// Where the store fails; what was removed before stays removed.
+    /// Where the store fails; what was removed before stays removed. [`Error::Internal`] where
+    /// records of a type of the host's own refer to each other in a ring, and so hold a tenant.
+    ///
+    /// [`Error::Internal`]: crate::Error::Internal
     pub async fn purge(&self) -> Result<Purged> {
         let now = self.crm().clock().now();
         let claims = self.remove(Claim::EXPIRES_AT.le(now)).await?;
@@ -59,28 +69,25 @@ impl System {
         let refresh_tokens = self.remove(spent.or(Where::new(of_over))).await?;
         // A session is referred to by its tokens: they go first.
         let sessions = if refresh_tokens < STEP as usize { self.remove(over).await? } else { 0 };
+        let removal = self.remove_overdue().await?;
+        let (tenant_records, tenants) = (removal.records, removal.tenants);
         let counts = [claims, access_changes, refresh_tokens, sessions];
-        let more = counts.contains(&(STEP as usize));
-        Ok(Purged { claims, access_changes, refresh_tokens, sessions, more })
+        let more = removal.more || counts.contains(&(STEP as usize));
+        Ok(Purged {
+            claims,
+            access_changes,
+            refresh_tokens,
+            sessions,
+            tenant_records,
+            tenants,
+            more,
+        })
     }
 
     async fn remove<E: Entity>(&self, filter: Where<E>) -> Result<usize> {
         let query = Find::all().filter(filter).page(1, STEP).into_query()?;
         let found = self.crm().system_query(query).await?.items;
-        let count = found.len();
-        if count == 0 {
-            return Ok(0);
-        }
-        let mut unit = Unit::system(self.crm(), None, None);
-        for record in found {
-            unit.remove_record(E::schema(), record);
-        }
-        match unit.commit_as_system().await {
-            Ok(_) => Ok(count),
-            // Another server was faster, or somebody else just used one of them.
-            Err(Error::Stale { .. }) => Ok(0),
-            Err(error) => Err(error),
-        }
+        if found.is_empty() { Ok(0) } else { self.remove_all(E::schema(), found).await }
     }
 }
 

@@ -14,6 +14,7 @@ mod meddling;
 mod members;
 mod policy;
 mod relations;
+mod removal;
 mod roles;
 mod shown;
 mod support;

@@ -55,6 +55,10 @@ concurrency = 1024
 notice = "5s"
 grace = "30s"
 
+[tenants]
+# How long a deleted tenant can be brought back, before all of it is removed for good.
+grace = "30d"
+
 [metrics]
 # GET /metrics, for Prometheus: on an address of its own, or for a token, where others reach it.
 # bind = "127.0.0.1:9090"

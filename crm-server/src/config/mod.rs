@@ -53,6 +53,8 @@ pub struct Config {
     pub traces: Traces,
     /// How the server ends.
     pub shutdown: Shutdown,
+    /// What becomes of deleted tenants.
+    pub tenants: Tenants,
 }
 
 impl Default for Config {
@@ -70,6 +72,7 @@ impl Default for Config {
             metrics: MetricsAccess::default(),
             traces: Traces::default(),
             shutdown: Shutdown::default(),
+            tenants: Tenants::default(),
         }
     }
 }
@@ -403,6 +406,20 @@ pub struct Shutdown {
 impl Default for Shutdown {
     fn default() -> Self {
         Self { notice: Span::seconds(5), grace: Span::seconds(30) }
+    }
+}
+
+/// What becomes of deleted tenants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tenants {
+    /// How long an owner can bring one back, before all of it is removed for good.
+    pub grace: Span,
+}
+
+impl Default for Tenants {
+    fn default() -> Self {
+        Self { grace: Span::days(30) }
     }
 }
 

@@ -149,6 +149,9 @@ pub struct Overrides {
     /// How long what was begun may take to finish
     #[arg(long, global = true, env = "CRM_SHUTDOWN_GRACE")]
     pub shutdown_grace: Option<Span>,
+    /// How long a deleted tenant can be brought back, before all of it is removed
+    #[arg(long, global = true, env = "CRM_TENANT_GRACE")]
+    pub tenant_grace: Option<Span>,
     /// The most bytes in a URL's path and query
     #[arg(long, global = true, env = "CRM_URL_BYTES")]
     pub url_bytes: Option<usize>,
@@ -224,6 +227,7 @@ impl Overrides {
             traces_service,
             shutdown_notice,
             shutdown_grace,
+            tenant_grace,
             url_bytes,
             header_bytes,
             headers,
@@ -246,6 +250,7 @@ impl Overrides {
             metrics: to_metrics,
             traces,
             shutdown: to_shutdown,
+            tenants,
         } = config;
         // A key given nearer to the command takes the place of one in the file, in either form.
         if token_key.is_some() || token_key_file.is_some() {
@@ -312,6 +317,7 @@ impl Overrides {
         set(&mut traces.service, traces_service);
         set(&mut to_shutdown.notice, shutdown_notice);
         set(&mut to_shutdown.grace, shutdown_grace);
+        set(&mut tenants.grace, tenant_grace);
         set(&mut limits.url_bytes, url_bytes);
         set(&mut limits.header_bytes, header_bytes);
         set(&mut limits.headers, headers);

@@ -58,6 +58,8 @@ mod readiness;
 #[cfg(test)]
 mod relations;
 #[cfg(test)]
+mod removal;
+#[cfg(test)]
 mod roles;
 #[cfg(test)]
 mod shutdown;
