@@ -10,9 +10,10 @@
 //! | `own_clock` | standing at any date, in a test |
 //! | `load_csv` | any CSV file into a tenant's customers |
 //! | `mounted` | the whole REST API inside a poem application, beside its own routes |
+//! | `tenants_apart` | the probe of the test kit, run over the API and an own operation beside it |
 //! | `own_authentication` | the library behind one's own sign-in: claims become an actor |
 //!
-//! The last two want `--features http`, which takes the server in.
+//! The last three want `--features http`, which takes the server in.
 //!
 //! `cargo run -p crm-examples --example first_program` runs one; `cargo nextest run -p
 //! crm-examples` runs the test that each of them holds.

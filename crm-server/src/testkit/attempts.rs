@@ -91,8 +91,8 @@ impl Run<'_> {
         }
     }
 
-    /// With their tenant in the header over what is ours. Where the path names a tenant, that one
-    /// may count, and the header must then be as good as none.
+    /// With their tenant in the header over what is ours. Where the path names a tenant, or the
+    /// operation takes no such header, the header may be as good as none.
     async fn header(&mut self, operation: &Operation, tenant: &str) {
         let place = "header X-Tenant-ID";
         let mut tolds = Vec::new();
@@ -103,12 +103,15 @@ impl Run<'_> {
             tolds.push(told(&self.ask(ask).await, tenant.as_slice(), &path));
         }
         let [never, answer, without] = &tolds[..] else { return };
-        let in_path = operation.path_parameters().iter().any(|(_, kind)| kind == "tenants");
+        let is_taken =
+            |p: &Parameter| p.place == Place::Header && p.name.eq_ignore_ascii_case("X-Tenant-ID");
+        let passed_over = !operation.parameters.iter().any(is_taken)
+            || operation.path_parameters().iter().any(|(_, kind)| kind == "tenants");
         self.compare(place, &[], answer, never, operation.reads());
         if [403, 404].contains(&answer.status) {
             return;
         }
-        match in_path {
+        match passed_over {
             true => self.compare(place, &[], answer, without, operation.reads()),
             false => self.found(place, format!("answered {}: {}", answer.status, answer.body)),
         }

@@ -70,18 +70,13 @@ impl Document {
     /// # Errors
     /// Where it has no paths, or an operation's method is none.
     pub fn new(root: Value) -> Result<Self, String> {
-        let server = root.pointer("/servers/0/url").and_then(Value::as_str).unwrap_or_default();
-        // The path of an address, where it is a whole one.
-        let base = match server.split_once("://") {
-            Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
-            None => server,
-        };
-        let base = base.trim_end_matches('/').to_owned();
+        let everywhere = base(&root).unwrap_or_default();
         let mut document = Self { root, operations: Vec::new() };
         let paths = document.root["paths"].as_object().ok_or("the document has no paths")?;
         let mut operations = Vec::new();
         for (path, item) in paths {
             let shared = item["parameters"].as_array().cloned().unwrap_or_default();
+            let base = base(item).unwrap_or_else(|| everywhere.clone());
             for (method, operation) in item.as_object().into_iter().flatten() {
                 if !operation.is_object() {
                     continue;
@@ -158,6 +153,17 @@ impl Document {
         let example = parameter["example"].clone();
         Some(Parameter { name, place, schema, required, example, also })
     }
+}
+
+/// What stands before the paths of a document, or before one of them: the path of its server's
+/// address.
+fn base(of: &Value) -> Option<String> {
+    let server = of.pointer("/servers/0/url")?.as_str()?;
+    let path = match server.split_once("://") {
+        Some((_, rest)) => rest.find('/').map_or("", |at| &rest[at..]),
+        None => server,
+    };
+    Some(path.trim_end_matches('/').to_owned())
 }
 
 fn json_schema(body: &Value) -> Option<&Value> {

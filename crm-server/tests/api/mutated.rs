@@ -484,7 +484,8 @@ async fn thousands(backend: Backend) {
         Some(seed) => (seed, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(1)),
         None => (1, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(10_000)),
     };
-    let (door, founder) = (Listening(server.address()), Founder::of(&server));
+    let door = Listening(server.address());
+    let founder = Founder::at(&door);
     let mut world = World::new(&door, &founder, first).await;
     let (before, mut statuses) = (memory(), BTreeMap::<u16, usize>::new());
     let mut found = Vec::new();

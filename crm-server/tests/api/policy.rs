@@ -308,7 +308,8 @@ for_each_store! {
     async fn each_cell_of_the_table_is_what_a_request_finds(server: &TestServer) {
         let served = served(server);
         let (mut wrong, mut tried) = (Vec::new(), 0);
-        let (door, founder) = (Listening(server.address()), Founder::of(server));
+        let door = Listening(server.address());
+        let founder = Founder::at(&door);
         for role in BuiltIn::ALL {
             let mut cast = Cast::new(server, &door, &founder, *role).await;
             for served in &served {

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use crm_core::access::BuiltIn;
 use crm_core::{Choice, Clock};
 use crm_server::testkit::{
-    Crossing, Document, Exception, Listening, Mounted, Report, Server, signed_otherwise, unsigned,
+    Crossing, Document, Listening, Mounted, Report, Server, exceptions, signed_otherwise, unsigned,
 };
 
 use crate::support::{Backend, Founder, GIVEN, TestServer};
@@ -23,9 +23,6 @@ const OPEN: &[&str] = &[
     "POST /auth/logout",
 ];
 
-/// What the probe finds and is right: `operation | place | reason`. This list may only shrink.
-const EXCEPTIONS: &str = include_str!("exceptions.txt");
-
 fn document() -> Document {
     Document::new(serde_json::from_str(include_str!("../../openapi.json")).unwrap()).unwrap()
 }
@@ -38,10 +35,11 @@ async fn probed(backend: Backend) -> Report {
     let mut bad = unsigned(acme.token(), &keys, &other.tenant).unwrap();
     let key = server.app().config().tokens.key.clone().unwrap();
     bad.extend(signed_otherwise(acme.token(), &key, server.clock().now().timestamp()).unwrap());
-    let founder = Founder::watching(&server, &watched);
+    let address = Listening(server.address());
+    let founder = Founder::watching(&address, &watched);
     // Once over the network, and once as those do it who mount the API in a program of theirs.
     let door: Box<dyn Server> = match backend {
-        Backend::Postgres => Box::new(Listening(server.address())),
+        Backend::Postgres => Box::new(address),
         Backend::Memory => Box::new(Mounted(server.endpoint())),
     };
     let report =
@@ -57,7 +55,7 @@ fn held(report: &Report) {
     // The built-in roles, and nothing else.
     assert_eq!(report.beside.len(), BuiltIn::ALL.len(), "{:?}", report.beside);
     println!("{} requests to {guarded} operations", report.asked);
-    if let Err(found) = report.against(&Exception::list(EXCEPTIONS).unwrap()) {
+    if let Err(found) = report.against(&exceptions()) {
         panic!("{found}");
     }
 }

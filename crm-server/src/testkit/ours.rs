@@ -1,0 +1,111 @@
+//! What the probe must be told of this server's own operations, for whoever serves them beside
+//! others.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_trait::async_trait;
+use poem::http::Method;
+use serde_json::{Value, json};
+
+use super::furnish::{Given, Member, Tenants};
+use super::report::Exception;
+use super::server::{Ask, Server};
+
+/// What the probe finds at this server's own operations, and is right.
+const EXCEPTIONS: &str = include_str!("exceptions.txt");
+const PASSWORD: &str = "correct horse battery";
+
+/// What goes into requests to this server's own operations, where their schemas do not tell.
+pub fn given() -> Given {
+    let grant = json!({"permission": "customers:read", "reach": "all"});
+    let given = [
+        ("POST /custom-fields", json!({"recordType": "customers", "type": "text"})),
+        ("POST /custom-fields choice", json!({"type": "choice", "options": ["One", "Two"]})),
+        (
+            "POST /custom-fields/{id}/options/rename",
+            json!({"id": "{new custom-fields choice}", "option": "One", "to": "Three"}),
+        ),
+        (
+            "POST /custom-fields/{id}/options/remove",
+            json!({"id": "{new custom-fields choice}", "option": "One"}),
+        ),
+        (
+            "POST /relations",
+            json!({
+                "kind": "related_to",
+                "from": {"type": "customers", "id": "{new customers}"},
+                "to": {"type": "companies", "id": "{companies}"}
+            }),
+        ),
+        ("POST /relations/kinds", json!({"symmetric": true})),
+        ("POST /tenants/{tenantId}/members", json!({"email": "{stranger}", "roles": ["user"]})),
+        ("POST /users", json!({"roles": ["user"]})),
+        ("POST /users/roles", json!({"permissions": [grant]})),
+        ("POST /users/roles/{id}/permissions", grant.clone()),
+        (
+            "DELETE /users/roles/{id}/permissions/{permission}",
+            json!({"permission": "customers:read"}),
+        ),
+        ("PUT /users/{id}/permissions", json!({"permissions": [grant]})),
+    ];
+    let each = |(operation, fields): (&str, Value)| {
+        (operation.to_owned(), fields.as_object().cloned().unwrap_or_default())
+    };
+    given.into_iter().map(each).collect()
+}
+
+/// What the probe finds at this server's own operations and is right. A list that may only
+/// shrink: an exception that covers nothing any more is an error.
+pub fn exceptions() -> Vec<Exception> {
+    // A test reads every line of it.
+    Exception::list(EXCEPTIONS).unwrap_or_default()
+}
+
+/// Tenants that come about as anybody's do: somebody signs up and founds one.
+#[expect(missing_debug_implementations, reason = "a server is anything")]
+pub struct SignUps<'a> {
+    server: &'a dyn Server,
+    strangers: AtomicUsize,
+}
+
+impl<'a> SignUps<'a> {
+    /// At this server.
+    pub fn new(server: &'a dyn Server) -> Self {
+        Self { server, strangers: AtomicUsize::new(0) }
+    }
+
+    async fn sign_up(&self, input: Value) -> Value {
+        let ask = Ask::new(Method::POST, "/api/v1/auth/signup").json(&input);
+        self.server.ask(ask).await.json()["data"].take()
+    }
+}
+
+#[async_trait]
+impl Tenants for SignUps<'_> {
+    async fn tenant(&self, name: &str) -> Member {
+        let email = format!("owner@{name}.example");
+        let input = json!({"email": email, "password": PASSWORD, "tenantName": name});
+        let made = self.sign_up(input).await;
+        let text =
+            |at: &str| made.pointer(at).and_then(Value::as_str).unwrap_or_default().to_owned();
+        Member { tenant: text("/tenant/id"), user: text("/user/id"), token: text("/token") }
+    }
+
+    async fn stranger(&self) -> String {
+        let number = self.strangers.fetch_add(1, Ordering::Relaxed);
+        let email = format!("stranger{number}@nowhere.example");
+        self.sign_up(json!({"email": email, "password": PASSWORD})).await;
+        email
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_exception_has_a_reason() {
+        let list = Exception::list(EXCEPTIONS).unwrap();
+        assert_eq!(list, exceptions());
+    }
+}
