@@ -131,7 +131,7 @@ async fn nothing_stays(store: Arc<dyn Store>, database: Option<&TestDatabase>) {
         let wrong = sqlx::query(AssertSqlSafe(nothing)).fetch_one(&mut connection).await.unwrap();
         assert_eq!(wrong.get::<i64, _>(0), 0, "what is counted is none");
         let told = format!(
-            "SELECT string_agg(action, ' ' ORDER BY created_at, id) FROM audit_entries
+            "SELECT string_agg(action, ' ' ORDER BY record_version) FROM audit_entries
              WHERE tenant_id = '{gone}'"
         );
         let told = sqlx::query(AssertSqlSafe(told)).fetch_one(&mut connection).await.unwrap();
