@@ -241,6 +241,7 @@ CREATE TABLE custom_fields (
     required boolean NOT NULL,
     "unique" boolean NOT NULL,
     options text[] COLLATE "C" NOT NULL,
+    "references" text COLLATE "C",
     "default" jsonb,
     help text COLLATE "C",
     unique_round bigint NOT NULL,

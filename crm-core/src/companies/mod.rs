@@ -105,7 +105,7 @@ pub struct Company {
     #[entity(computed, filter)]
     pub created_by: Option<UserId>,
     /// The tenant's own fields.
-    #[entity(filter)]
+    #[entity(filter, search)]
     pub custom_fields: CustomFields,
 }
 

@@ -36,6 +36,8 @@ pub enum CustomType {
     Url,
     /// An e-mail address.
     Email,
+    /// A record of a given type.
+    Reference,
 }
 
 impl CustomType {
@@ -50,6 +52,7 @@ impl CustomType {
             Self::Timestamp => Kind::Time,
             Self::Choice => Kind::Code,
             Self::Choices => Kind::Codes,
+            Self::Reference => Kind::Uuid,
         }
     }
 
@@ -95,6 +98,9 @@ pub struct CustomField {
     pub unique: bool,
     /// What can be chosen, for choices.
     pub options: Vec<String>,
+    /// The type whose records it names, for references: `companies`, `users`.
+    #[entity(filter, code)]
+    pub references: Option<String>,
     /// The value of a record that is created without one.
     pub default: Option<serde_json::Value>,
     /// A hint for whoever fills it in.
@@ -198,6 +204,12 @@ impl CustomField {
                 Value::Text(Email::parse(&field, &text)?.as_str().to_owned())
             }
             (CustomType::Email, _) => return wrong("an e-mail address"),
+            (CustomType::Reference, Value::Uuid(id)) => Value::Uuid(id),
+            (CustomType::Reference, Value::Text(text)) => match text.trim().parse() {
+                Ok(id) => Value::Uuid(id),
+                Err(_) => return wrong("the identifier of a record"),
+            },
+            (CustomType::Reference, _) => return wrong("the identifier of a record"),
         };
         // What the store would refuse later would be a fault of no field in particular.
         value

@@ -17,7 +17,7 @@ use crate::TenantCrm;
 use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Faults, Rejection, Result};
 use crate::id::Id;
-use crate::records::Unit;
+use crate::records::{EndRef, Unit, ends};
 use crate::store::{Filter, MAX_LIMIT, Operation, Query, Record, Schema, Scoping, Value, Window};
 
 /// The operations that belong to a batch because of the fields that it writes.
@@ -33,8 +33,8 @@ pub(crate) struct Marks(Vec<Mark>);
 
 #[derive(Debug)]
 enum Mark {
-    /// A definition must be as it was.
-    Definition,
+    /// A definition, or a record that is named, must be as it was.
+    AsItWas,
     /// A claim on a value of this field of these records.
     Claim { record_type: String, field: String },
 }
@@ -149,6 +149,7 @@ pub(crate) async fn guard(unit: &Unit, within: &TenantCrm) -> Result<Guard> {
     let mut guard = Guard::default();
     let mut moving: Vec<Moving<'_>> = Vec::new();
     let mut needed: BTreeMap<Uuid, CustomField> = BTreeMap::new();
+    let mut naming: Vec<(String, EndRef, EndRef)> = Vec::new();
     for write in &written {
         if write.schema.scoping() == Scoping::Global {
             continue;
@@ -168,6 +169,12 @@ pub(crate) async fn guard(unit: &Unit, within: &TenantCrm) -> Result<Guard> {
             {
                 let name = format!("{}.{key}", write.name);
                 faults.add(name, "INVALID_TYPE", "is not in the form of its definition");
+            }
+            if let Some(named) = write.will.get(key).filter(|_| write.sets(key))
+                && let Some(named) = field.named(named)
+            {
+                let itself = EndRef::new(write.schema.resource(), write.id);
+                naming.push((format!("{}.{key}", write.name), named, itself));
             }
             if write.sets(key) || field.field_type.can_be_unique() {
                 needed.insert(field.id.uuid(), field.clone());
@@ -192,7 +199,18 @@ pub(crate) async fn guard(unit: &Unit, within: &TenantCrm) -> Result<Guard> {
         let before = field.into_record(Some(tenant))?;
         let schema = Arc::clone(CustomField::schema());
         guard.operations.push(Operation::Check { schema, before });
-        guard.marks.0.push(Mark::Definition);
+        guard.marks.0.push(Mark::AsItWas);
+    }
+    for (name, named, itself) in naming {
+        // What the services hold already is not held twice.
+        let all = unit.operations().iter().chain(&guard.operations);
+        if all.into_iter().any(|operation| ends::is_held_by(&named, operation)) {
+            continue;
+        }
+        for held in ends::hold(within, &[(name, named)], &itself).await? {
+            guard.operations.push(held);
+            guard.marks.0.push(Mark::AsItWas);
+        }
     }
     claim(&mut guard, &moving, unit, within).await?;
     Ok(guard)

@@ -4,10 +4,12 @@
 mod claims;
 mod clearing;
 mod definition;
+mod figures;
 mod guard;
 mod handle;
 mod hidden;
 mod options;
+mod references;
 mod rules;
 mod service;
 mod stored;
@@ -19,10 +21,13 @@ use std::sync::Arc;
 
 pub use claims::CustomClaim;
 pub use definition::{CustomField, CustomFieldDraft, CustomFieldPatch, CustomType};
+pub(crate) use figures::figures;
+pub use figures::{CustomFigures, Figures, MOST_FIGURES};
 pub(crate) use guard::{Guard, Meaning, guard};
 pub use handle::CustomOf;
 pub(crate) use hidden::{hide, question, questions};
 pub use options::Instead;
+pub(crate) use references::newly_named;
 pub use service::CustomFieldDefinitions;
 pub use values::CustomFields;
 pub(crate) use values::check;

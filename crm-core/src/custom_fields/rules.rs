@@ -45,6 +45,7 @@ impl Rules for CustomField {
             self.help = help;
         }
         self.check_options(&mut faults)?;
+        self.check_reference(within, &mut faults);
         self.check_unique(&mut faults);
         // A definition that is brought back counts like one that is new.
         if before.is_none_or(|before| before.deleted_at.is_some()) {
@@ -59,6 +60,7 @@ impl Rules for CustomField {
                 ("recordType", self.record_type == before.record_type),
                 ("key", self.key == before.key),
                 ("type", self.field_type == before.field_type),
+                ("references", self.references == before.references),
             ] {
                 if !same {
                     faults.add(field, "IMMUTABLE", "cannot be changed once records can have it");
@@ -97,6 +99,27 @@ impl CustomField {
         }
         if self.unique && self.default.is_some() {
             let message = "a unique field has no default: a second record could not have it";
+            faults.add("default", "NOT_ALLOWED", message);
+        }
+    }
+
+    fn check_reference(&self, within: &TenantCrm, faults: &mut Faults) {
+        let known = || within.end_types().collect::<Vec<_>>().join(", ");
+        match (self.field_type, &self.references) {
+            (CustomType::Reference, None) => {
+                faults.add("references", "REQUIRED", format!("expected one of {}", known()));
+            }
+            (CustomType::Reference, Some(of)) if !within.end_types().any(|known| known == of) => {
+                let message = format!("expected one of {}, got {of:?}", known());
+                faults.add("references", "UNKNOWN_RECORD_TYPE", message);
+            }
+            (CustomType::Reference, Some(_)) | (_, None) => {}
+            (_, Some(_)) => {
+                faults.add("references", "NOT_ALLOWED", "only a reference names records of a type");
+            }
+        }
+        if self.field_type == CustomType::Reference && self.default.is_some() {
+            let message = "a reference has no default: the record may go";
             faults.add("default", "NOT_ALLOWED", message);
         }
     }

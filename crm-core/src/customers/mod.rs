@@ -155,7 +155,7 @@ pub struct Customer {
     #[entity(computed, filter, sort)]
     pub last_contacted_at: Option<DateTime<Utc>>,
     /// The tenant's own fields.
-    #[entity(filter)]
+    #[entity(filter, search)]
     pub custom_fields: CustomFields,
 }
 

@@ -6,6 +6,7 @@ use chrono::{Datelike, NaiveDate, TimeZone as _, Utc};
 
 use super::{Customer, Customers};
 use crate::Entity;
+use crate::custom_fields::{CustomFigures, figures};
 use crate::entity::Where;
 use crate::error::{Error, Result};
 use crate::store::{Aggregate, Group, GroupBy, Path, Value};
@@ -29,6 +30,8 @@ pub struct CustomerStats {
     pub by_country: Vec<(Option<String>, u64)>,
     /// By the user who looks after them.
     pub by_owner: Vec<(Option<String>, u64)>,
+    /// Over those of the tenant's own fields that were asked for.
+    pub custom_fields: Vec<CustomFigures>,
 }
 
 impl Customers {
@@ -37,7 +40,22 @@ impl Customers {
     /// # Errors
     /// As [`Records::find`](crate::Records::find).
     pub async fn stats(&self, filter: Where<Customer>) -> Result<CustomerStats> {
+        self.stats_with(filter, &[]).await
+    }
+
+    /// The same, and figures over these of the tenant's own fields: choices, yes or no, references
+    /// and numbers.
+    ///
+    /// # Errors
+    /// As there; [`Error::Unreadable`] where there are no figures over a field, or more than
+    /// [`MOST_FIGURES`](crate::custom_fields::MOST_FIGURES) are asked for.
+    pub async fn stats_with(
+        &self,
+        filter: Where<Customer>,
+        own: &[String],
+    ) -> Result<CustomerStats> {
         let filter = filter.into_filter();
+        let custom_fields = figures(self, &filter, own).await?;
         let month = Customer::CREATED_AT.ge(self.month_began().await?);
         let new = filter.clone().and(month.into_filter());
         let by = |path: Path| {
@@ -59,6 +77,7 @@ impl Customers {
             by_size: by(Customer::SIZE.path()).await?,
             by_country: by(Customer::COUNTRY.path()).await?,
             by_owner: by(Customer::ASSIGNED_TO.path()).await?,
+            custom_fields,
         })
     }
 

@@ -14,6 +14,7 @@ use uuid::Uuid;
 
 use crate::access::{RESOURCES, scoping};
 use crate::crm::TenantCrm;
+use crate::custom_fields::newly_named;
 use crate::error::{Error, Faults, Result};
 use crate::store::{
     Catalogue, Deleted, EndFields, Filter, MAX_LIMIT, Operation, Owners, Path, Query, Record,
@@ -227,6 +228,7 @@ pub(crate) async fn hold_references(
     let ends =
         schema.ends().iter().filter_map(|end| Some((end.name.to_string(), end_of(end, after)?)));
     named.extend(ends);
+    named.extend(newly_named(within, schema, before, after).await?);
     let itself = EndRef::new(schema.resource(), after.id());
     hold(within, &named, &itself).await
 }
@@ -239,8 +241,16 @@ pub(crate) fn end_of(end: &EndFields, record: &Record) -> Option<EndRef> {
     }
 }
 
+/// Whether an operation writes the record that is named so, or holds it.
+pub(crate) fn is_held_by(named: &EndRef, operation: &Operation) -> bool {
+    operation.after().or(operation.before()).is_some_and(|(schema, record)| {
+        schema.resource() == named.record_type
+            && *record.get(schema.known_by()) == Value::Uuid(named.id)
+    })
+}
+
 /// The operations that hold these records, each once; `itself` is being written and needs none.
-async fn hold(
+pub(crate) async fn hold(
     within: &TenantCrm,
     named: &[(String, EndRef)],
     itself: &EndRef,

@@ -110,7 +110,8 @@ impl Aggregate {
             let (path, fits) = match group {
                 GroupBy::Value(path) => (path, check_path(&self.schema, path)?.is_ordered()),
                 GroupBy::Each(path) => {
-                    (path, path.custom.is_none() && check_path(&self.schema, path)?.is_list())
+                    let kind = check_path(&self.schema, path)?;
+                    (path, kind == Kind::Codes || (path.custom.is_none() && kind.is_list()))
                 }
                 GroupBy::Span(path, bounds) => {
                     if bounds.len() > 1_000 || !bounds.is_sorted_by(|a, b| a < b) {

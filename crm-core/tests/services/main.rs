@@ -5,7 +5,9 @@
 mod auth;
 mod companies;
 mod custom_fields;
+mod field_contention;
 mod field_options;
+mod field_references;
 mod field_removal;
 mod first_steps;
 mod hand_over;

@@ -14,7 +14,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::crud::Resource;
-use super::embed::{self, Person, TagBrief, UserBrief};
+use super::embed::{self, Person, RecordBrief, TagBrief, UserBrief};
 use super::relations::{RelationsBrief, embed_relations};
 use super::values::Code;
 
@@ -80,6 +80,9 @@ pub struct CompanyView {
     /// Who looks after it, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub assigned_user: Option<UserBrief>,
+    /// What the tenant's own references name, by their keys, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub references: Option<BTreeMap<String, RecordBrief>>,
     /// Its relations to other records, embedded where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relations: Option<RelationsBrief>,
@@ -144,7 +147,8 @@ impl Resource for CompanyResource {
     type Input = CompanyInput;
 
     const PATH: &'static str = "/companies";
-    const EXPANSIONS: &'static [&'static str] = &["assignedUser", "tags", "relations"];
+    const EXPANSIONS: &'static [&'static str] =
+        &["assignedUser", "tags", "references", "relations"];
     const ON_DEMAND: &'static [&'static str] = &["relations"];
 
     fn service(crm: &TenantCrm) -> Companies {
@@ -206,6 +210,7 @@ impl Resource for CompanyResource {
             created_by: created_by.map(UserId::uuid),
             custom_fields: custom_fields.to_json().into_iter().collect(),
             assigned_user: None,
+            references: None,
             relations: None,
         }
     }
@@ -316,6 +321,10 @@ impl Resource for CompanyResource {
     async fn expand(crm: &TenantCrm, views: &mut [CompanyView], wanted: &[String]) -> Result<()> {
         if wanted.iter().any(|name| name == "tags") {
             embed::tags(crm, views, |view| &mut view.tags).await?;
+        }
+        if wanted.iter().any(|name| name == "references") {
+            embed::references(crm, "companies", views, |v| &v.custom_fields, |v| &mut v.references)
+                .await?;
         }
         if wanted.iter().any(|name| name == "relations") {
             embed_relations(crm, views, "companies", |view| view.id, |view| &mut view.relations)

@@ -55,6 +55,8 @@ pub struct CustomFieldView {
     pub unique: bool,
     /// What can be chosen, for choices.
     pub options: Vec<String>,
+    /// The type whose records it names, for references: `companies`, `users`.
+    pub references: Option<String>,
     /// The value of a record that is created without one.
     pub default: Option<Value>,
     /// A hint for whoever fills it in.
@@ -126,6 +128,8 @@ pub struct CustomFieldInput {
     /// `/custom-fields/{id}/options/remove`.
     #[oai(default)]
     pub options: Vec<String>,
+    /// The type whose records it names, for references: `companies`, `users`. It cannot be changed.
+    pub references: Option<String>,
     /// The value of a record that is created without one.
     pub default: Option<Value>,
     /// A hint for whoever fills it in.
@@ -255,6 +259,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
             unique_round: _,
@@ -274,6 +279,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
             work,
@@ -294,6 +300,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
             unique_round: _,
@@ -310,6 +317,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
         }
@@ -329,6 +337,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
         } = input;
@@ -341,6 +350,7 @@ impl Resource for CustomFieldResource {
             required,
             unique,
             options,
+            references,
             default,
             help,
         })

@@ -4,9 +4,10 @@ mod figures;
 mod found;
 mod view;
 
+use crm_core::custom_fields::MOST_FIGURES;
 use crm_core::customers::{Customer, CustomerStatus};
 use crm_core::language::ParameterDescription;
-use crm_core::store::Sort;
+use crm_core::store::{Kind, Sort};
 use crm_core::{Error, Id, Where};
 use poem::Request;
 use poem_openapi::OpenApi;
@@ -21,6 +22,9 @@ use super::etag;
 
 pub use figures::{Counted, CustomerStatsView};
 pub use view::{CustomerInput, CustomerResource, CustomerView};
+
+/// The parameter that names the tenant's own fields that figures are given over.
+const FIGURES: &str = "customFields";
 
 /// What customers have beside the usual.
 #[derive(Debug, Clone, Copy)]
@@ -66,15 +70,21 @@ impl CustomersApi {
 
     /// Get figures over customers
     ///
-    /// Of those that the parameters of the list ask for.
+    /// Of those that the parameters of the list ask for; over the tenant's own fields where
+    /// `customFields` names them.
     #[oai(path = "/stats", method = "get")]
     async fn stats(
         &self,
         caller: Caller,
         request: &Request,
     ) -> Result<Reply<CustomerStatsView>, ApiError> {
-        let asked = crud::asked::<CustomerResource>(&caller, &parameters(request)?, &[]).await?;
-        let stats = caller.crm().customers().stats(Where::new(asked.filter)).await?;
+        let parameters = parameters(request)?;
+        let own = parameters.iter().filter(|(name, _)| name == FIGURES).flat_map(|(_, keys)| {
+            keys.split(',').map(str::trim).filter(|key| !str::is_empty(key)).map(str::to_owned)
+        });
+        let own: Vec<String> = own.collect();
+        let asked = crud::asked::<CustomerResource>(&caller, &parameters, &[FIGURES]).await?;
+        let stats = caller.crm().customers().stats_with(Where::new(asked.filter), &own).await?;
         Ok(Reply::new(stats.into()))
     }
 
@@ -126,9 +136,22 @@ pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
     // Figures have no parts and no order.
     let of_lists = ["page", "limit", "cursor", "count", "sort", "order", "expand"];
     let counted = all.iter().filter(|parameter| !of_lists.contains(&parameter.name.as_str()));
+    let own = ParameterDescription {
+        name: FIGURES.to_owned(),
+        kind: Kind::Text,
+        multiple: true,
+        suffixes: Vec::new(),
+        choices: None,
+        one_of: Vec::new(),
+        description: format!(
+            "The keys of the tenant's own fields to give figures over, at most {MOST_FIGURES}: \
+             choices, references, yes or no, and numbers."
+        ),
+        example: "plan".to_owned(),
+    };
     vec![
         ("/customers/search", searched.collect()),
-        ("/customers/stats", counted.cloned().collect()),
+        ("/customers/stats", counted.cloned().chain([own]).collect()),
         ("/customers/mine", all),
     ]
 }

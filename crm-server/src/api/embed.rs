@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 
+use crm_core::custom_fields::definitions;
 use crm_core::tags::{Tag, named};
 use crm_core::users::{Member, UserId, colleagues};
 use crm_core::{EndRef, Entity, Error, Id, Result, TenantCrm};
 use poem_openapi::Object;
 use serde::Serialize;
+use serde_json::Value;
 use uuid::Uuid;
 
 /// A tag on a record; its words where they are embedded.
@@ -117,6 +119,60 @@ pub(super) async fn tags<V>(
     for view in views {
         let own = std::mem::take(tags(view));
         *tags(view) = own.into_iter().filter_map(|tag| known.get(&tag.id).cloned()).collect();
+    }
+    Ok(())
+}
+
+/// A record that one of the tenant's own fields names.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+pub struct RecordBrief {
+    /// Its type: `customers`, `companies`, `users`.
+    #[serde(rename = "type")]
+    #[oai(rename = "type")]
+    pub record_type: String,
+    /// The identifier.
+    pub id: Uuid,
+    /// What it is called.
+    pub name: String,
+    /// Whether it was deleted meanwhile.
+    pub deleted: bool,
+}
+
+/// What the tenant's own references name, by their keys: with one query for each type. Records out
+/// of reach are left out, deleted ones are shown as such.
+pub(super) async fn references<V>(
+    crm: &TenantCrm,
+    record_type: &str,
+    views: &mut [V],
+    own: fn(&V) -> &BTreeMap<String, Value>,
+    embedded: fn(&mut V) -> &mut Option<BTreeMap<String, RecordBrief>>,
+) -> Result<()> {
+    if views.iter().all(|view| own(view).is_empty()) {
+        return Ok(());
+    }
+    let mut fields = definitions(crm, record_type).await?;
+    fields.retain(|field| field.references.is_some());
+    if fields.is_empty() {
+        return Ok(());
+    }
+    let named = |view: &V| -> Vec<(String, EndRef)> {
+        let each = fields.iter().filter_map(|field| {
+            let id = own(view).get(&field.key)?.as_str()?.parse::<Uuid>().ok()?;
+            Some((field.key.clone(), EndRef::new(field.references.clone()?, id)))
+        });
+        each.collect()
+    };
+    let all: Vec<EndRef> = views.iter().flat_map(named).map(|(_, named)| named).collect();
+    let known = crm.ends(all).await?;
+    for view in views {
+        let brief = |(key, named): (String, EndRef)| {
+            let end = known.get(&named)?;
+            let EndRef { record_type, id } = named;
+            let brief =
+                RecordBrief { record_type, id, name: end.title.clone(), deleted: !end.live };
+            Some((key, brief))
+        };
+        *embedded(view) = Some(named(view).into_iter().filter_map(brief).collect());
     }
     Ok(())
 }

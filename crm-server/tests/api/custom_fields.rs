@@ -140,4 +140,69 @@ for_each_store! {
         let found = owner.get(&format!("{CUSTOMERS}?customFields.number[null]=false")).await.is(200);
         assert_eq!(found["meta"]["total"], 0);
     }
+
+    async fn a_reference_of_ones_own_is_held_and_embedded_as_built_in_ones_are(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let partner = json!({"key": "partner", "type": "reference", "references": "companies"});
+        let partner = define(&owner, partner).await;
+        assert_eq!(partner["references"], "companies");
+        define(&owner, json!({"key": "mentor", "type": "reference", "references": "users"})).await;
+        let company = owner.post("/api/v1/companies", json!({"name": "Partner"})).await.data();
+        let fields = json!({"partner": company["id"], "mentor": owner.user});
+        let one = with(&owner, fields.clone()).await;
+        assert_eq!(one["customFields"], fields, "as it was sent");
+        let shown = |deleted: bool| {
+            json!({"type": "companies", "id": company["id"], "name": "Partner", "deleted": deleted})
+        };
+        assert_eq!(one["references"]["partner"], shown(false));
+        assert_eq!(one["references"]["mentor"]["id"], json!(owner.user));
+        let read = format!("{CUSTOMERS}/{}", one["id"].as_str().unwrap());
+        let bare = owner.get(&format!("{read}?expand=")).await.data();
+        assert_eq!((&bare["references"], &bare["customFields"]), (&Value::Null, &fields));
+        let id = company["id"].as_str().unwrap();
+        let list = format!("{CUSTOMERS}?customFields.partner={id}&expand=references");
+        assert_eq!(owner.get(&list).await.is(200)["data"][0]["references"]["partner"], shown(false));
+        // Out of reach, the identifier stays and nothing else is told; nor can it be named.
+        let user = server.colleague(&owner, BuiltIn::User).await;
+        owner.patch(&read, json!({"assignedTo": user.user})).await.is(200);
+        let seen = user.get(&read).await.data();
+        assert_eq!((&seen["customFields"]["partner"], &seen["references"]["partner"]), (&company["id"], &Value::Null));
+        assert!(!seen.to_string().contains("Partner"), "{seen}");
+        let input = json!({"companyName": "B", "customFields": {"partner": id}});
+        let body = user.post(CUSTOMERS, input.clone()).await.fails(422, "MISSING_REFERENCE");
+        assert_eq!(body["errors"][0]["field"], "customFields.partner");
+        let other = server.owner("globex").await;
+        define(&other, json!({"key": "partner", "type": "reference", "references": "companies"})).await;
+        let theirs = other.post(CUSTOMERS, input.clone()).await.fails(422, "MISSING_REFERENCE");
+        assert_eq!(theirs["errors"], body["errors"], "as if it were not there at all");
+        // A deleted one stays readable, and is named by no other.
+        owner.delete(&format!("/api/v1/companies/{id}")).await.is(200);
+        assert_eq!(owner.get(&read).await.data()["references"]["partner"], shown(true));
+        owner.post(CUSTOMERS, input).await.fails(422, "MISSING_REFERENCE");
+        let unsaid = json!({"recordType": "customers", "label": "x", "key": "x", "type": "reference"});
+        owner.post(PATH, unsaid).await.fails(422, "REQUIRED");
+    }
+
+    async fn fields_of_ones_own_are_searched_and_counted(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        define(&owner, json!({"key": "slogan", "type": "text"})).await;
+        define(&owner, json!({"key": "plan", "type": "choice", "options": ["gold", "tin"]})).await;
+        define(&owner, json!({"key": "price", "type": "decimal"})).await;
+        with(&owner, json!({"slogan": "Überall", "plan": "gold", "price": "1.50"})).await;
+        let best = with(&owner, json!({"slogan": "Uber", "plan": "tin", "price": 2})).await;
+        let found = owner.get(&format!("{CUSTOMERS}/search?q=uber")).await.is(200);
+        assert_eq!((&found["meta"]["total"], &found["data"][0]["id"]), (&json!(2), &best["id"]));
+        assert_eq!(owner.get(&format!("{CUSTOMERS}?search=uberall")).await.is(200)["meta"]["total"], 1);
+        let stats = format!("{CUSTOMERS}/stats");
+        assert_eq!(owner.get(&stats).await.data()["byCustomField"], json!({}));
+        let figures = owner.get(&format!("{stats}?customFields=plan,price&search=uber")).await.data();
+        let counts = json!([{"key": "gold", "count": 1}, {"key": "tin", "count": 1}]);
+        let price = json!({"count": 2, "sum": "3.5", "min": "1.5", "max": "2"});
+        assert_eq!(figures["byCustomField"], json!({"plan": {"counts": counts}, "price": price}));
+        let figures = owner.get(&format!("{stats}?customFields=plan&customFields.price[gt]=1.6")).await.data();
+        assert_eq!(figures["byCustomField"]["plan"]["counts"], json!([{"key": "tin", "count": 1}]));
+        let body = owner.get(&format!("{stats}?customFields=slogan")).await.fails(400, "INVALID_VALUE");
+        assert_eq!(body["errors"][0]["field"], "customFields");
+        owner.get(&format!("{stats}?customFields=nothing")).await.fails(400, "UNKNOWN_FIELD");
+    }
 }

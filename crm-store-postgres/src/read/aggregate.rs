@@ -52,10 +52,17 @@ fn figures(aggregate: &Aggregate, matching: &Matching, binds: &mut Binds) -> Sel
             GroupBy::Each(path) => {
                 let each = Alias::numbered("e", i);
                 let list = filters.compared(schema, C, path);
-                let elements = Select::default()
-                    .item(Expr::Call("DISTINCT unnest", vec![list]), Alias::named("value"));
+                let each_of = match path.custom {
+                    None => Expr::Call("DISTINCT unnest", vec![list]),
+                    // A tenant's own list is an array of the document.
+                    Some(_) => Expr::Call("DISTINCT jsonb_array_elements_text", vec![list]),
+                };
+                let elements = Select::default().item(each_of, Alias::named("value"));
                 select = select.join(Join::LeftLateral, Source::Select(Box::new(elements)), each);
-                each.column("value")
+                match path.custom {
+                    None => each.column("value"),
+                    Some(_) => each.column("value").suffix("COLLATE \"C\""),
+                }
             }
             GroupBy::Span(path, bounds) => {
                 let time = filters.compared(schema, C, path);

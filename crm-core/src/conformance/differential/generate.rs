@@ -392,7 +392,9 @@ impl Generator {
                 Kind::Time if self.dice.chance(50) => {
                     Some(GroupBy::Span(path, self.values.bounds(&mut self.dice)))
                 }
-                kind if kind.is_list() && path.custom.is_none() => Some(GroupBy::Each(path)),
+                kind if kind == Kind::Codes || (kind.is_list() && path.custom.is_none()) => {
+                    Some(GroupBy::Each(path))
+                }
                 kind if kind.is_ordered() => Some(GroupBy::Value(path)),
                 _ => None,
             });

@@ -160,7 +160,7 @@ fn a_figure_is_of_a_field_that_has_it() {
         GroupBy::Each(at(CODE)),
         GroupBy::Span(at(DAY), vec![time(1)]),
         GroupBy::Value(at(HIDDEN)),
-        GroupBy::Each(Path::custom(CUSTOM, "tags", Kind::Codes)),
+        GroupBy::Each(Path::custom(CUSTOM, "tags", Kind::Uuids)),
     ] {
         let refusal = count().group_by(vec![group.clone()]);
         assert!(matches!(refusal, Err(Error::Unreadable(_))), "{group:?}");

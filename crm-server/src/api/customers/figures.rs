@@ -1,7 +1,11 @@
 //! Figures over customers.
 
+use std::collections::BTreeMap;
+
+use crm_core::custom_fields::{CustomFigures, Figures};
 use crm_core::customers::CustomerStats;
 use poem_openapi::Object;
+use rust_decimal::Decimal;
 use serde::Serialize;
 
 /// How many there are of one kind.
@@ -11,6 +15,43 @@ pub struct Counted {
     pub key: Option<String>,
     /// How many.
     pub count: u64,
+}
+
+/// Figures over one of the tenant's own fields.
+#[derive(Debug, Clone, Default, Serialize, Object)]
+#[oai(rename = "CustomFieldFigures")]
+pub struct CustomFiguresView {
+    /// How many there are of each value: of choices, references, yes and no. A record with several
+    /// options counts under each of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<Vec<Counted>>,
+    /// How many have a number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub count: Option<u64>,
+    /// The sum of the numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sum: Option<Decimal>,
+    /// The least of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min: Option<Decimal>,
+    /// The greatest of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max: Option<Decimal>,
+}
+
+impl From<Figures> for CustomFiguresView {
+    fn from(figures: Figures) -> Self {
+        match figures {
+            Figures::Counts(counts) => Self { counts: Some(counted(counts)), ..Self::default() },
+            Figures::Numbers { count, sum, min, max } => {
+                Self { count: Some(count), sum: Some(sum), min, max, ..Self::default() }
+            }
+        }
+    }
+}
+
+fn counted(counts: Vec<(Option<String>, u64)>) -> Vec<Counted> {
+    counts.into_iter().map(|(key, count)| Counted { key, count }).collect()
 }
 
 /// How many customers there are, and of which kinds.
@@ -34,6 +75,8 @@ pub struct CustomerStatsView {
     pub by_country: Vec<Counted>,
     /// By the user who looks after them.
     pub by_owner: Vec<Counted>,
+    /// Over the tenant's own fields that `customFields` names, by their keys.
+    pub by_custom_field: BTreeMap<String, CustomFiguresView>,
 }
 
 impl From<CustomerStats> for CustomerStatsView {
@@ -47,10 +90,9 @@ impl From<CustomerStats> for CustomerStatsView {
             by_size,
             by_country,
             by_owner,
+            custom_fields,
         } = stats;
-        let counted = |counts: Vec<(Option<String>, u64)>| {
-            counts.into_iter().map(|(key, count)| Counted { key, count }).collect()
-        };
+        let own = |CustomFigures { key, figures }| (key, CustomFiguresView::from(figures));
         Self {
             total,
             new_this_month,
@@ -60,6 +102,7 @@ impl From<CustomerStats> for CustomerStatsView {
             by_size: counted(by_size),
             by_country: counted(by_country),
             by_owner: counted(by_owner),
+            by_custom_field: custom_fields.into_iter().map(own).collect(),
         }
     }
 }

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 
 use crm_core::customers::Customer;
-use crm_core::store::{Window, fold, words};
+use crm_core::store::{Value, Window, fold, words};
 
 use super::{CustomerResource, CustomerView, by_name};
 use crate::api::caller::Caller;
@@ -56,8 +56,13 @@ fn score(customer: &Customer, words: &[String]) -> u32 {
         &customer.last_name,
         &customer.email,
     ];
+    let own = customer.custom_fields.iter().filter_map(|(_, value)| match value {
+        Value::Text(text) => Some(text),
+        _ => None,
+    });
     let texts: Vec<String> = std::iter::once(&customer.name)
         .chain(named.into_iter().flatten())
+        .chain(own)
         .map(|text| fold(text))
         .collect();
     words.iter().map(|word| texts.iter().map(|text| place(text, word)).max().unwrap_or(0)).sum()

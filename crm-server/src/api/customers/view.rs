@@ -15,7 +15,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::api::crud::Resource;
-use crate::api::embed::{self, CompanyBrief, Person, TagBrief, UserBrief};
+use crate::api::embed::{self, CompanyBrief, Person, RecordBrief, TagBrief, UserBrief};
 use crate::api::relations::{RelationsBrief, embed_relations};
 use crate::api::values::Code;
 
@@ -116,6 +116,9 @@ pub struct CustomerView {
     /// The company that it belongs to, embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub company: Option<CompanyBrief>,
+    /// What the tenant's own references name, by their keys, embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub references: Option<BTreeMap<String, RecordBrief>>,
     /// Its relations to other records, embedded where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relations: Option<RelationsBrief>,
@@ -201,8 +204,16 @@ impl Resource for CustomerResource {
     type Input = CustomerInput;
 
     const PATH: &'static str = "/customers";
-    const EXPANSIONS: &'static [&'static str] =
-        &["assignedUser", "coachUser", "closerUser", "setterUser", "tags", "company", "relations"];
+    const EXPANSIONS: &'static [&'static str] = &[
+        "assignedUser",
+        "coachUser",
+        "closerUser",
+        "setterUser",
+        "tags",
+        "company",
+        "references",
+        "relations",
+    ];
     const ON_DEMAND: &'static [&'static str] = &["relations"];
 
     fn service(crm: &TenantCrm) -> Records<Customer> {
@@ -290,6 +301,7 @@ impl Resource for CustomerResource {
             closer_user: None,
             setter_user: None,
             company: None,
+            references: None,
             relations: None,
         }
     }
@@ -438,6 +450,10 @@ impl Resource for CustomerResource {
         }
         if wanted.iter().any(|name| name == "company") {
             embed::companies(crm, views, |view| view.company_id, |view| &mut view.company).await?;
+        }
+        if wanted.iter().any(|name| name == "references") {
+            embed::references(crm, "customers", views, |v| &v.custom_fields, |v| &mut v.references)
+                .await?;
         }
         if wanted.iter().any(|name| name == "relations") {
             embed_relations(crm, views, "customers", |view| view.id, |view| &mut view.relations)
