@@ -54,6 +54,9 @@ enum Command {
         /// How the report looks
         #[arg(long, value_enum, default_value = "text")]
         format: ReportFormat,
+        /// Look at all records where a sample would do; takes as long as reading them
+        #[arg(long)]
+        all: bool,
     },
     /// Ask a running server whether it is ready; for container engines
     Health {
@@ -97,11 +100,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             let config = Config::load(file.as_deref(), overrides)?;
             out.write_all(config.masked()?.as_bytes())?;
         }
-        Command::Doctor { format } => {
+        Command::Doctor { format, all } => {
             let report = match Config::load(file.as_deref(), overrides) {
                 Ok(config) => {
                     let options = postgres(&config.database);
-                    Report::of(&config, file.as_deref(), &options, &SystemClock).await
+                    Report::of(&config, file.as_deref(), &options, &SystemClock, all).await
                 }
                 Err(error) => Report::unreadable(&error),
             };

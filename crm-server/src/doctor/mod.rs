@@ -33,12 +33,14 @@ impl Report {
         Self { checks: vec![check] }
     }
 
-    /// Checks the settings, which came from `file` among others, and the database that they name.
+    /// Checks the settings, which came from `file` among others, and the database that they name:
+    /// `all` of its records where a sample would do.
     pub async fn of(
         config: &Config,
         file: Option<&Path>,
         options: &PostgresOptions,
         clock: &dyn Clock,
+        all: bool,
     ) -> Self {
         let mut checks = vec![Check::new(CONFIGURATION.0, CONFIGURATION.1)];
         checks.extend(settings::checks(config));
@@ -47,7 +49,7 @@ impl Report {
             match crm_core::catalogue() {
                 Ok(catalogue) => {
                     let skew = config.tokens.leeway.duration();
-                    let expected = Expected { options, catalogue: &catalogue, clock, skew };
+                    let expected = Expected { options, catalogue: &catalogue, clock, skew, all };
                     checks.extend(examine(&expected).await);
                 }
                 Err(error) => {

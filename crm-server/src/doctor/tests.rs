@@ -263,7 +263,7 @@ async fn a_report_reads_the_same_for_people_and_for_programs() {
     config.database.url = Some("memory:".into());
     config.passwords.iterations = 1;
     let options = PostgresOptions::new("");
-    let report = Report::of(&config, None, &options, &SystemClock).await;
+    let report = Report::of(&config, None, &options, &SystemClock, false).await;
     let text = report.text();
     assert!(text.contains("\nfailed   passwords      hashing a password"), "{text}");
     assert!(text.contains("✗ passwords.memory_kib 19456"), "{text}");

@@ -6,6 +6,7 @@
 //! It reads only, needs no more than the user who serves has, and takes nobody's word: neither
 //! the declarations' nor the configuration's.
 
+mod entries;
 mod reach;
 mod roles;
 mod server;
@@ -117,6 +118,9 @@ pub struct Expected<'a> {
     pub clock: &'a dyn Clock,
     /// How far the database's clock may differ from it.
     pub skew: Duration,
+    /// Whether all records are looked at where a sample would do: that takes as long as reading
+    /// them.
+    pub all: bool,
 }
 
 /// Connects as the server does, and checks everything. Where nothing answers, the one check
@@ -136,6 +140,15 @@ pub async fn examine(expected: &Expected<'_>) -> Vec<Check> {
     let _ = connection.close().await;
     if let Some(url) = &options.system_url {
         checks.push(roles::system_login(url, limit, options.allow_privileged_role).await);
+        let compared = match (is_sound(&checks), connect(url, limit).await) {
+            (true, Ok(mut connection)) => {
+                let compared = entries::check(&mut connection, expected).await;
+                let _ = connection.close().await;
+                compared
+            }
+            _ => entries::unasked(),
+        };
+        checks.push(compared);
     }
     checks
 }
@@ -165,7 +178,17 @@ pub(crate) async fn examine_on(
     checks.push(server::clock(connection, expected.clock, expected.skew).await);
     checks.push(server::durability(connection).await);
     checks.push(server::connections(connection, expected.options.max_connections).await);
+    if !two_users {
+        checks.push(match is_sound(&checks) {
+            true => entries::check(connection, expected).await,
+            false => entries::unasked(),
+        });
+    }
     checks
+}
+
+fn is_sound(checks: &[Check]) -> bool {
+    checks.iter().all(|check| check.outcome() != Outcome::Failed)
 }
 
 async fn rows(connection: &mut PgConnection, sql: &'static str) -> Result<Vec<PgRow>> {

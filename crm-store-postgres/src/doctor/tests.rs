@@ -11,13 +11,14 @@ struct Patient {
     database: TestDatabase,
     options: PostgresOptions,
     catalogue: Catalogue,
+    all: bool,
 }
 
 impl Patient {
     async fn healthy() -> Self {
         let database = TestDatabase::migrated().await.unwrap();
         let options = PostgresOptions::new(database.app_url());
-        Self { database, options, catalogue: crm_core::catalogue().unwrap() }
+        Self { database, options, catalogue: crm_core::catalogue().unwrap(), all: false }
     }
 
     async fn examined(&self) -> Vec<Check> {
@@ -26,7 +27,7 @@ impl Patient {
 
     fn expected<'a>(&'a self, clock: &'a dyn Clock) -> Expected<'a> {
         let skew = Duration::from_secs(30);
-        Expected { options: &self.options, catalogue: &self.catalogue, clock, skew }
+        Expected { options: &self.options, catalogue: &self.catalogue, clock, skew, all: self.all }
     }
 
     /// What is found after a superuser did this, by the user who serves unless `change` signs in
@@ -64,7 +65,7 @@ fn found(checks: &[Check], name: &str, words: &str) -> bool {
 async fn nothing_fails_on_a_database_that_was_migrated() {
     let checks = Patient::healthy().await.examined().await;
     assert_eq!(failed(&checks), [""; 0], "{checks:#?}");
-    assert_eq!(checks.len(), 17);
+    assert_eq!(checks.len(), 18);
     for check in &checks {
         assert!(checks.iter().filter(|other| other.name == check.name).count() == 1, "{check:?}");
     }
@@ -354,4 +355,71 @@ async fn a_database_that_is_away_is_one_failed_check() {
     let checks = patient.examined().await;
     assert_eq!((checks.len(), failed(&checks)), (1, vec!["database"]));
     assert!(found(&checks, "database", "cannot be reached"));
+}
+
+#[tokio::test]
+async fn entries_that_do_not_say_what_the_records_say_fail() {
+    use crm_core::access::{Actor, BuiltIn};
+    use crm_core::custom_fields::{CustomFieldDraft, CustomFields, CustomType};
+    use crm_core::customers::CustomerDraft;
+
+    let mut patient = Patient::healthy().await;
+    let store = crate::PostgresStore::connect(&patient.options).await.unwrap();
+    let crm = crm_core::Crm::new(store).await.unwrap();
+    let tenant = crm.system().create_tenant("Acme").await.unwrap();
+    let acme = crm.tenant(Actor::new(tenant.id, crm.new_id()).with_role(BuiltIn::Owner));
+    for (key, field_type) in
+        [("seats", CustomType::Number), ("motto", CustomType::Text), ("langs", CustomType::Choices)]
+    {
+        let field = CustomFieldDraft {
+            record_type: "customers".into(),
+            key: key.into(),
+            label: key.into(),
+            field_type,
+            options: match field_type {
+                CustomType::Choices => vec!["de".to_owned(), "en".to_owned()],
+                _ => Vec::new(),
+            },
+            ..CustomFieldDraft::default()
+        };
+        acme.custom_fields().create(field).await.unwrap();
+    }
+    for i in 0..20 {
+        let langs = crm_core::store::Value::Codes(vec!["de".into(), "en".into()]);
+        let custom_fields = CustomFields::from([
+            ("seats", i.into()),
+            ("motto", "x".repeat(800).into()),
+            ("langs", langs),
+        ]);
+        let draft = CustomerDraft { custom_fields, ..CustomerDraft::company("Firm") };
+        let customer = acme.customers().create(draft).await.unwrap();
+        if i % 5 == 0 {
+            acme.customers().delete(customer.id, None).await.unwrap();
+        }
+    }
+    for all in [false, true] {
+        patient.all = all;
+        assert_eq!(failed(&patient.examined().await), [""; 0]);
+        for (change, words) in [
+            ("DELETE FROM custom_values", "the entries of 16 of 20 records"),
+            (
+                "UPDATE custom_values SET value = '\\x00' WHERE part <> 0 AND value IS NOT NULL",
+                "the entries of 16 of 20 records",
+            ),
+            (
+                "UPDATE custom_values SET value = NULL WHERE record_id = (
+                     SELECT id FROM customers WHERE deleted_at IS NULL LIMIT 1)",
+                "the entries of 1 of 20 records",
+            ),
+            (
+                "UPDATE customers SET custom_fields = '{\"i:seats\": 5}' WHERE deleted_at IS NULL",
+                "the entries of 16 of 20 records",
+            ),
+            ("UPDATE customers SET deleted_at = now()", "records that are not there"),
+        ] {
+            let checks = patient.after(change).await;
+            assert_eq!(failed(&checks), ["custom-values"], "{change}: {checks:#?}");
+            assert!(found(&checks, "custom-values", words), "{change}: {checks:#?}");
+        }
+    }
 }

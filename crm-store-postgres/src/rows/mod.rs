@@ -15,12 +15,13 @@ use crm_core::store::{FieldIndex, Kind, Schema, Scoping};
 
 use crate::tables::{has_search, names};
 
-pub(crate) use custom::{shown_tag, tag_of};
+pub(crate) use custom::{from_json as json_to_fields, shown_tag, tag_of};
 pub(crate) use decode::{decode, decode_value};
 pub(crate) use encode::{encode, encode_column, encode_value};
 pub(crate) use terms::{element_term, search_terms};
 pub(crate) use values::{
-    Entry, changed_entries, field_number, long_number, numbers_of, octets, own_fields, whole_octets,
+    Entry, changed_entries, entries_of, field_number, long_number, numbers_of, octets, own_fields,
+    whole_octets,
 };
 
 /// A column behind the tenant's.

@@ -43,7 +43,7 @@ pub(crate) fn changed_entries(
         return Vec::new();
     }
     let of = |record: Option<&Record>| match record {
-        Some(record) if record.is_live() => entries(schema, record.get(field)),
+        Some(record) if record.is_live() => entries_of(schema, record.get(field)),
         _ => BTreeMap::new(),
     };
     let (was, will) = (of(before), of(Some(after)));
@@ -56,7 +56,8 @@ pub(crate) fn changed_entries(
     changed
 }
 
-fn entries(schema: &Schema, custom: &Value) -> BTreeMap<(i64, i64), Vec<u8>> {
+/// The entries of what a live record has in its tenant's own fields.
+pub(crate) fn entries_of(schema: &Schema, custom: &Value) -> BTreeMap<(i64, i64), Vec<u8>> {
     let mut entries = BTreeMap::new();
     let Value::Custom(fields) = custom else { return entries };
     for (key, value) in fields {
