@@ -23,6 +23,6 @@ ENV CRM_BIND=0.0.0.0:8080 \
     CRM_LOG_FORMAT=json
 EXPOSE 8080
 HEALTHCHECK --interval=10s --timeout=6s --start-period=60s --retries=3 \
-    CMD ["/usr/local/bin/crm-server", "health"]
+    CMD ["/usr/local/bin/crm-server", "health", "--live"]
 ENTRYPOINT ["/usr/local/bin/crm-server"]
 CMD ["serve"]

@@ -239,7 +239,13 @@ impl Error {
 /// assert!(faults.into_result().is_err());
 /// ```
 #[derive(Debug, Default)]
-pub struct Faults(Vec<FieldError>);
+pub struct Faults {
+    noted: Vec<FieldError>,
+    more: usize,
+}
+
+/// How many faults are told of one by one.
+const MOST_FAULTS: usize = 100;
 
 impl Faults {
     /// Notes a fault.
@@ -249,7 +255,11 @@ impl Faults {
         code: &'static str,
         message: impl Into<String>,
     ) {
-        self.0.push(FieldError::new(field, code, message));
+        if self.noted.len() < MOST_FAULTS {
+            self.noted.push(FieldError::new(field, code, message));
+        } else {
+            self.more += 1;
+        }
     }
 
     /// Notes the faults of `result`, if it is [`Error::Invalid`], and gives its value otherwise.
@@ -260,7 +270,9 @@ impl Faults {
         match result {
             Ok(value) => Ok(Some(value)),
             Err(Error::Invalid(faults)) => {
-                self.0.extend(faults);
+                for fault in faults {
+                    self.add(fault.field, fault.code, fault.message);
+                }
                 Ok(None)
             }
             Err(other) => Err(other),
@@ -269,14 +281,22 @@ impl Faults {
 
     /// Whether nothing was noted.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.noted.is_empty()
     }
 
     /// `Ok` where nothing was noted.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every fault noted.
-    pub fn into_result(self) -> Result<()> {
-        if self.0.is_empty() { Ok(()) } else { Err(Error::Invalid(self.0)) }
+    /// [`Error::Invalid`] with every fault noted; beyond a hundred, with how many more there are,
+    /// under the code `MORE_FAULTS`.
+    pub fn into_result(mut self) -> Result<()> {
+        if self.noted.is_empty() {
+            return Ok(());
+        }
+        if self.more > 0 {
+            let message = format!("and {} more faults", self.more);
+            self.noted.push(FieldError::new("", "MORE_FAULTS", message));
+        }
+        Err(Error::Invalid(self.noted))
     }
 }

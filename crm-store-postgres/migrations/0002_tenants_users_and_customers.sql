@@ -125,6 +125,7 @@ CREATE TABLE sessions (
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
     "user" uuid NOT NULL,
+    family uuid NOT NULL,
     tenant uuid,
     remembered boolean NOT NULL,
     expires_at timestamp with time zone NOT NULL,
@@ -134,6 +135,12 @@ CREATE TABLE sessions (
 );
 
 CREATE INDEX sessions_user_idx ON sessions USING btree ("user", id);
+
+CREATE INDEX sessions_family_idx ON sessions USING btree (family, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX sessions_expires_at_idx ON sessions USING btree (expires_at, id) WHERE (deleted_at IS NULL);
+
+CREATE INDEX sessions_ended_at_idx ON sessions USING btree (ended_at, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX sessions_created_at_idx ON sessions USING btree (created_at, id) WHERE (deleted_at IS NULL);
 
@@ -154,6 +161,8 @@ CREATE TABLE refresh_tokens (
 CREATE UNIQUE INDEX refresh_tokens_hash ON refresh_tokens USING btree (hash) WHERE (deleted_at IS NULL);
 
 CREATE INDEX refresh_tokens_session_idx ON refresh_tokens USING btree (session, id);
+
+CREATE INDEX refresh_tokens_spent_at_idx ON refresh_tokens USING btree (spent_at, id) WHERE (deleted_at IS NULL);
 
 CREATE INDEX refresh_tokens_created_at_idx ON refresh_tokens USING btree (created_at, id) WHERE (deleted_at IS NULL);
 

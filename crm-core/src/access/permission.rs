@@ -47,7 +47,8 @@ impl FromStr for Permission {
 
     fn from_str(text: &str) -> Result<Self> {
         let word = |part: &str| {
-            !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase() || b"_-".contains(&b))
+            let inside = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"_-".contains(&b);
+            part.starts_with(|c: char| c.is_ascii_lowercase()) && part.bytes().all(inside)
         };
         match text.split_once(':') {
             Some((resource, action)) if word(resource) && word(action) => {

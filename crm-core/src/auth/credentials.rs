@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use crate::error::{Error, Result};
 use crate::id::Random;
 use crate::store::fold;
-use crate::values::{Multiline, clean_text};
+use crate::values::{Multiline, clean_text, is_invisible};
 
 /// The fewest characters of a password (NIST SP 800-63B asks for at least 8).
 pub(super) const SHORTEST: usize = 8;
@@ -45,6 +45,10 @@ pub(crate) fn check_username(field: &str, name: Option<&str>) -> Result<Option<S
     let is_bad = |name: &str| fold(name).contains(|c: char| c == '@' || c.is_whitespace());
     if name.as_deref().is_some_and(is_bad) {
         let message = "must contain neither @ nor white space";
+        return Err(Error::invalid(field, "INVALID_USERNAME", message));
+    }
+    if name.as_deref().is_some_and(|name| name.contains(is_invisible)) {
+        let message = "must not contain characters that nobody sees";
         return Err(Error::invalid(field, "INVALID_USERNAME", message));
     }
     Ok(name)

@@ -14,9 +14,13 @@ use crate::store::{Filter, MAX_LIMIT, Path, Value, system};
 use crate::tenants::{Tenant, TenantId};
 use crate::users::UserId;
 
+/// The most sessions that a user has at once; the oldest end for more.
+const MOST_SESSIONS: u32 = 100;
+
 /// A time for which a user is signed in on a device.
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(name = "sessions", global, owners(nobody), no_default_draft)]
+#[entity(index(family), index(expires_at), index(ended_at))]
 pub struct Session {
     /// The identifier.
     pub id: Id<Self>,
@@ -31,6 +35,10 @@ pub struct Session {
     /// Whose it is.
     #[entity(filter, references = "users")]
     pub user: UserId,
+    /// The session that a sign-in began, itself or the one that this one was switched from: what
+    /// ends one of them ends all.
+    #[entity(filter)]
+    pub family: Id<Session>,
     /// The tenant that is worked in; none where the user has none yet.
     #[entity(filter)]
     pub tenant: Option<TenantId>,
@@ -50,7 +58,7 @@ pub struct Session {
 /// A refresh token: its hash, and whether it was spent.
 #[derive(Debug, Clone, PartialEq, Entity)]
 #[entity(name = "refresh_tokens", global, owners(nobody), no_default_draft)]
-#[entity(unique(name = "refresh_tokens_hash", fields(hash)))]
+#[entity(unique(name = "refresh_tokens_hash", fields(hash)), index(spent_at))]
 pub struct RefreshToken {
     /// The identifier.
     pub id: Id<Self>,
@@ -82,10 +90,12 @@ impl Auth {
         tenant: Option<TenantId>,
         remembered: bool,
         origin: &Origin,
+        family: Option<Id<Session>>,
     ) -> Result<(Session, String)> {
         let system = unit.fresh::<Session>();
         let session = Session {
             id: system.id,
+            family: family.unwrap_or(system.id),
             version: 1,
             created_at: system.created_at,
             updated_at: system.updated_at,
@@ -102,12 +112,35 @@ impl Auth {
         Ok((session, token))
     }
 
+    /// Makes room for one more session of a user: of those that live, the oldest end where there
+    /// are as many as there may be.
+    pub(super) async fn make_room(&self, unit: &mut Unit, user: UserId) -> Result<()> {
+        let live = self.live().and(Session::USER.eq(user));
+        // The newest come first, and stay.
+        let query = Find::from(live).page(2, MOST_SESSIONS - 1).into_query()?;
+        for record in self.0.system_query(query).await?.items {
+            let session = Session::from_values(record.into_values())?;
+            Self::end_with(unit, session)?;
+        }
+        Ok(())
+    }
+
+    fn end_with(unit: &mut Unit, session: Session) -> Result<()> {
+        let mut ended = Session { ended_at: Some(unit.now()), ..session.clone() };
+        ended.set_system(unit.next(&session));
+        unit.update_silently(session, ended)
+    }
+
+    fn live(&self) -> Where<Session> {
+        Session::ENDED_AT.absent().and(Session::EXPIRES_AT.gt(self.0.clock().now()))
+    }
+
     /// Spends a refresh token for the next one.
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where the token is unknown, its session has ended or expired,
-    /// the user may no longer sign in, or the token was spent before; in that case the session
-    /// ends too.
+    /// the user may no longer sign in or work in the tenant, or the token was spent before; in
+    /// the last two cases the session ends too.
     pub async fn refresh(&self, token: &str) -> Result<SignedIn> {
         let refused = Error::Unauthenticated("the refresh token is not valid");
         let Some((before, session)) = self.token(token).await? else { return Err(refused) };
@@ -131,6 +164,15 @@ impl Auth {
         let next = self.give_out(&mut unit, session.id)?;
         // Before the token is spent: whoever cannot be answered may try again with it.
         let signed_in = self.describe(prolonged, next).await?;
+        if session.tenant.is_some() && signed_in.membership.is_none() {
+            // Where the user still works, what was switched to goes on.
+            let mut unit = Unit::system(&self.0, None, Some(session.user));
+            Self::end_with(&mut unit, session)?;
+            return match unit.commit_as_system().await {
+                Ok(_) | Err(Error::Stale { .. }) => Err(refused),
+                Err(error) => Err(error),
+            };
+        }
         match unit.commit_as_system().await {
             Ok(_) => Ok(signed_in),
             // Somebody else spent it at the same time: one of the two is not who it claims.
@@ -142,7 +184,8 @@ impl Auth {
         }
     }
 
-    /// Begins a session of the same user in another tenant. The one before goes on.
+    /// Begins a session of the same user in another tenant. The one before goes on, and whatever
+    /// ends one of the two ends the other.
     ///
     /// # Errors
     /// [`Error::NotFound`] where the user is no active member of the tenant;
@@ -159,49 +202,65 @@ impl Auth {
         if before.user != user || before.ended_at.is_some() || before.expires_at <= now {
             return Err(Error::Unauthenticated("the session has ended"));
         }
-        if self.membership(user, tenant).await?.is_none() {
-            return Err(Error::not_found(Tenant::ENTITY, tenant));
+        for _ in 0..ATTEMPTS {
+            let Some(membership) = self.membership(user, tenant).await? else {
+                return Err(Error::not_found(Tenant::ENTITY, tenant));
+            };
+            let mut unit = Unit::system(&self.0, None, Some(user));
+            self.make_room(&mut unit, user).await?;
+            let (remembered, family) = (before.remembered, Some(before.family));
+            let (session, token) =
+                self.begin(&mut unit, user, Some(tenant), remembered, origin, family)?;
+            unit.check_in(tenant, membership.member)?;
+            match unit.commit_as_system().await {
+                Ok(_) => return self.describe(session, token).await,
+                // The member was changed, perhaps deactivated: looked at again.
+                Err(Error::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let mut unit = Unit::system(&self.0, None, Some(user));
-        let (session, token) =
-            self.begin(&mut unit, user, Some(tenant), before.remembered, origin)?;
-        unit.commit_as_system().await?;
-        self.describe(session, token).await
+        Err(Error::busy(Session::ENTITY, before.id))
     }
 
-    /// Ends the session of a refresh token, spent or not. An unknown token is no error: whoever
-    /// signs out twice is signed out. Answers the session that was ended, if there was one.
+    /// Ends the session of a refresh token, spent or not, and those of its family. An unknown token
+    /// is no error: whoever signs out twice is signed out. Answers the sessions that were ended.
     ///
     /// # Errors
     /// Where the store fails.
-    pub async fn sign_out(&self, token: &str) -> Result<Option<Id<Session>>> {
+    pub async fn sign_out(&self, token: &str) -> Result<Vec<Id<Session>>> {
         match self.token(token).await? {
-            Some((_, session)) => {
-                self.end(session.id).await?;
-                Ok(Some(session.id))
-            }
-            None => Ok(None),
+            Some((_, session)) => self.end(session.id).await,
+            None => Ok(Vec::new()),
         }
     }
 
-    /// Ends a session. Ending one that has ended changes nothing.
+    /// Ends a session and all of its family. Ending one that has ended changes nothing. Answers
+    /// the sessions that were ended.
     ///
     /// # Errors
     /// [`Error::NotFound`] where there is none.
-    pub async fn end(&self, id: Id<Session>) -> Result<()> {
-        for _ in 0..ATTEMPTS {
-            let session = self.session(id).await?;
-            if session.ended_at.is_some() {
-                return Ok(());
+    pub async fn end(&self, id: Id<Session>) -> Result<Vec<Id<Session>>> {
+        let family = self.session(id).await?.family;
+        let mut ended = Vec::new();
+        let mut attempts = 0;
+        while attempts < ATTEMPTS {
+            let live = self.live().and(Session::FAMILY.eq(family));
+            let query = Find::from(live).page(1, MAX_LIMIT).into_query()?;
+            let found = self.0.system_query(query).await?.items;
+            if found.is_empty() {
+                return Ok(ended);
             }
-            let mut unit = Unit::system(&self.0, None, Some(session.user));
-            let mut ended = session.clone();
-            ended.ended_at = Some(unit.now());
-            ended.set_system(unit.next(&session));
-            unit.update_silently(session, ended)?;
+            let mut unit = Unit::system(&self.0, None, None);
+            let mut ending = Vec::new();
+            for record in found {
+                let session = Session::from_values(record.into_values())?;
+                ending.push(session.id);
+                Self::end_with(&mut unit, session)?;
+            }
             match unit.commit_as_system().await {
-                Ok(_) => return Ok(()),
-                Err(Error::Stale { .. }) => {}
+                Ok(_) => ended.extend(ending),
+                // One of them was prolonged, or another one began.
+                Err(Error::Stale { .. }) => attempts += 1,
                 Err(error) => return Err(error),
             }
         }

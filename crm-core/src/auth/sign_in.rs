@@ -111,16 +111,23 @@ impl Auth {
             let Some(user) = found.filter(|user| right && user.status == UserStatus::Active) else {
                 break;
             };
-            let tenant = match request.tenant {
+            let place = match request.tenant {
                 Some(wanted) => match self.membership(user.id, wanted).await? {
-                    Some(membership) => Some(membership.tenant.id),
+                    Some(Membership { tenant, member, .. }) => Some((tenant, member)),
                     None => break,
                 },
-                None => self.memberships(user.id).await?.first().map(|(tenant, _)| tenant.id),
+                None => self.last_place(user.id).await?,
             };
+            let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let mut unit = Unit::system(&self.0, None, Some(user.id));
+            self.make_room(&mut unit, user.id).await?;
             let (session, token) =
-                self.begin(&mut unit, user.id, tenant, request.remember, &request.origin)?;
+                self.begin(&mut unit, user.id, tenant, request.remember, &request.origin, None)?;
+            // Sessions end with the commit that deactivates their member: this one must not begin
+            // unnoticed by it.
+            if let Some((tenant, member)) = place {
+                unit.check_in(tenant.id, member)?;
+            }
             // In the end only the note of when is lost, not the person.
             if attempt <= ATTEMPTS {
                 let mut after = user.clone();
@@ -200,17 +207,12 @@ impl Auth {
             return Ok(None);
         }
         if !login.contains('@') {
-            return self.by_username(login).await;
+            return self.only::<User>(User::USERNAME.eq(login)).await;
         }
         match Email::parse("login", login) {
             Ok(email) => self.by_email(&email).await,
             Err(_) => Ok(None),
         }
-    }
-
-    /// The user of a name to sign in with.
-    pub(crate) async fn by_username(&self, name: &str) -> Result<Option<User>> {
-        self.only::<User>(User::USERNAME.eq(name)).await
     }
 
     /// The user of an address.
@@ -220,6 +222,20 @@ impl Auth {
 
     /// The active tenants of which a user is an active member, the one joined first at the front;
     /// at most [`MAX_LIMIT`].
+    /// Where a user works who does not say so: where they last did, else where they came first.
+    async fn last_place(&self, user: UserId) -> Result<Option<(Tenant, Member)>> {
+        let places = self.memberships(user).await?;
+        if places.len() < 2 {
+            return Ok(places.into_iter().next());
+        }
+        let find = Find::from(Session::USER.eq(user).and(Session::TENANT.present()));
+        let last = self.0.system_query(find.page(1, 1).into_query()?).await?.items;
+        let last = last.into_iter().next().map(|record| Session::from_values(record.into_values()));
+        let last = last.transpose()?.and_then(|session| session.tenant);
+        let at = places.iter().position(|(tenant, _)| Some(tenant.id) == last).unwrap_or_default();
+        Ok(places.into_iter().nth(at))
+    }
+
     async fn memberships(&self, user: UserId) -> Result<Vec<(Tenant, Member)>> {
         let find = Find::from(active_member(user)).sort(Member::CREATED_AT.asc());
         let members = self.0.system_query(find.page(1, MAX_LIMIT).into_query()?).await?.items;

@@ -71,7 +71,8 @@ impl Auth {
             unit.insert(tenant)?;
             unit.insert(member(&unit, &user, &[BuiltIn::Owner.code().to_owned()]))?;
         }
-        let (session, token) = self.begin(&mut unit, user.id, tenant_id, false, &request.origin)?;
+        let (session, token) =
+            self.begin(&mut unit, user.id, tenant_id, false, &request.origin, None)?;
         unit.commit_as_system().await.map_err(|error| match error {
             // The caller knows the address, not what it is known by.
             Error::Conflict { code, field: Some(field), .. } if field == "emailLower" => {

@@ -184,6 +184,8 @@ impl CustomField {
                 if chosen { "REQUIRED" } else { "NOT_ALLOWED" },
                 "expected 1 to 200 options for a choice, none for other types",
             );
+            // Not looked into: there may be any number.
+            return Ok(());
         }
         let mut cleaned: Vec<String> = Vec::new();
         for (i, option) in self.options.iter().enumerate() {

@@ -7,8 +7,13 @@ use rust_decimal::Decimal;
 use super::{CustomField, definitions};
 use crate::TenantCrm;
 use crate::entity::{Entity, FieldType};
-use crate::error::{Faults, Result};
+use crate::error::{Error, Faults, Result};
 use crate::store::{Kind, Value};
+
+/// The most octets of all values of a record, as JSON: a page of records must stay one.
+const MOST_OCTETS: usize = 65_536;
+/// How many unknown keys are told of.
+const MOST_UNKNOWN: usize = 20;
 
 /// The values of a tenant's own fields in one record, by key.
 ///
@@ -80,6 +85,14 @@ impl CustomFields {
         let mut fields = BTreeMap::new();
         for (key, json) in object.iter().filter(|(_, json)| !json.is_null()) {
             match from_json(json) {
+                // It would pass for a hidden one.
+                _ if key.starts_with(HIDDEN) => {
+                    faults.add(
+                        format!("customFields.{key}"),
+                        "UNKNOWN_FIELD",
+                        "no field is called so",
+                    );
+                }
                 Some(value) => {
                     fields.insert(key.clone(), value);
                 }
@@ -121,6 +134,7 @@ impl CustomFields {
             return Ok(());
         }
         let mut faults = Faults::default();
+        let mut unknown = 0;
         let mut fields = BTreeMap::new();
         for (key, value) in std::mem::take(&mut self.shown) {
             let stored = before.and_then(|before| before.get(&key));
@@ -137,7 +151,9 @@ impl CustomFields {
                         fields.insert(key, value);
                     }
                 }
-                None => {
+                // What there is is said a few times, not as often as somebody writes a field.
+                None if unknown < MOST_UNKNOWN => {
+                    unknown += 1;
                     let known: Vec<&str> = defined.iter().map(|f| f.key.as_str()).collect();
                     faults.add(
                         format!("customFields.{key}"),
@@ -145,6 +161,7 @@ impl CustomFields {
                         format!("expected one of [{}]", known.join(", ")),
                     );
                 }
+                None => {}
             }
         }
         for field in &defined {
@@ -163,6 +180,11 @@ impl CustomFields {
         }
         faults.into_result()?;
         self.shown = fields;
+        let octets = serde_json::Value::Object(self.to_json()).to_string().len();
+        if octets > MOST_OCTETS {
+            let message = format!("expected at most {MOST_OCTETS} bytes in all, got {octets}");
+            return Err(Error::invalid("customFields", "TOO_LONG", message));
+        }
         Ok(())
     }
 
@@ -251,7 +273,11 @@ impl FieldType for CustomFields {
     type Plain = Self;
     fn into_value(self) -> Value {
         let mut all = self.hidden;
-        all.extend(self.shown);
+        // A key that somebody begins as a hidden one is unknown, not hidden.
+        all.extend(self.shown.into_iter().map(|(key, value)| match key.strip_prefix(HIDDEN) {
+            Some(rest) => (format!("\u{fffd}{rest}"), value),
+            None => (key, value),
+        }));
         Value::Custom(all)
     }
     fn from_value(value: Value) -> Option<Self> {

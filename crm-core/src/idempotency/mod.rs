@@ -66,6 +66,8 @@ pub const MAX_BODY: usize = 256 * 1024;
 const FIELD: &str = "Idempotency-Key";
 /// The code of a conflict with a request that is being worked on, or was a moment ago.
 pub const IN_USE: &str = "IDEMPOTENCY_KEY_IN_USE";
+/// The code of the fault where a key was used with another request.
+pub const REUSED: &str = "IDEMPOTENCY_KEY_REUSED";
 
 /// A key that was claimed by what a request wrote.
 #[derive(Debug, Clone, PartialEq, Entity)]
@@ -256,7 +258,7 @@ impl Idempotency {
             Some(claim) if claim.fingerprint == fingerprint => Ok(Some(claim)),
             Some(_) => Err(Error::invalid(
                 FIELD,
-                "IDEMPOTENCY_KEY_REUSED",
+                REUSED,
                 "this key was used with another request; a new request needs a new key",
             )),
         }

@@ -145,6 +145,13 @@ impl Unit {
         Ok(())
     }
 
+    /// The same of a record of one tenant, for a batch of the whole installation.
+    pub(crate) fn check_in<E: Entity>(&mut self, tenant: TenantId, read: E) -> Result<()> {
+        let before = read.into_record(Some(tenant))?;
+        self.operations.push(Operation::Check { schema: Arc::clone(E::schema()), before });
+        Ok(())
+    }
+
     /// Adds a new entity of which no log tells: sessions and their tokens.
     pub(crate) fn insert_silently<E: Entity>(&mut self, entity: E) -> Result<()> {
         let record = entity.into_record(self.tenant_of(E::schema())?)?;

@@ -29,6 +29,8 @@ use crate::{Choice, Entity, Find, TenantCrm};
 
 /// The most roles of a tenant's own.
 pub const MOST_ROLES: usize = 200;
+/// The most permissions of one role, or of one member beside its roles.
+pub const MOST_GRANTS: usize = 1_000;
 /// The most characters of a role's code.
 const LONGEST_CODE: usize = 60;
 
@@ -221,11 +223,15 @@ pub(crate) fn check_grants(
     catalogue: &Catalogue,
     faults: &mut Faults,
 ) {
+    if grants.len() > MOST_GRANTS {
+        let message = format!("expected at most {MOST_GRANTS} permissions, got {}", grants.len());
+        return faults.add(field, "TOO_MANY", message);
+    }
+    let names: Vec<String> = permissions().map(|(_, known)| known.to_string()).collect();
     for (i, Grant { permission, .. }) in grants.iter().enumerate() {
         if is_known(catalogue, permission) {
             continue;
         }
-        let names: Vec<String> = permissions().map(|(_, known)| known.to_string()).collect();
         let written = permission.to_string();
         let meant = near(&written, names.iter().map(String::as_str));
         let meant = match meant.as_slice() {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::{Tenant, TenantDraft, TenantId, TenantStatus};
-use crate::access::{Actor, BuiltIn, Origin, Permission};
+use crate::access::{Actor, BuiltIn, Origin, Permission, Reach};
 use crate::audit::Action;
 use crate::auth;
 use crate::crm::Crm;
@@ -160,7 +160,7 @@ impl TenantsOf {
         let codes = member.roles.iter().map(String::as_str);
         let roles = known(&self.crm, tenant, codes).await?;
         let grants = roles.together(&member.roles, &member.grants);
-        Ok(grants.reach(&deleting()).is_some())
+        Ok(grants.reach(&deleting()) == Some(Reach::All))
     }
 }
 

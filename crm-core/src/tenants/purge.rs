@@ -68,11 +68,15 @@ impl System {
         );
         let refresh_tokens = self.remove(spent.or(Where::new(of_over))).await?;
         // A session is referred to by its tokens: they go first.
-        let sessions = if refresh_tokens < STEP as usize { self.remove(over).await? } else { 0 };
+        let sessions = match refresh_tokens {
+            Removed::All(_) => self.remove(over).await?,
+            Removed::Some(_) => Removed::Some(0),
+        };
         let removal = self.remove_overdue().await?;
         let (tenant_records, tenants) = (removal.records, removal.tenants);
-        let counts = [claims, access_changes, refresh_tokens, sessions];
-        let more = removal.more || counts.contains(&(STEP as usize));
+        let all = [claims, access_changes, refresh_tokens, sessions];
+        let more = removal.more || all.iter().any(|done| matches!(done, Removed::Some(_)));
+        let [claims, access_changes, refresh_tokens, sessions] = all.map(Removed::count);
         Ok(Purged {
             claims,
             access_changes,
@@ -84,10 +88,33 @@ impl System {
         })
     }
 
-    async fn remove<E: Entity>(&self, filter: Where<E>) -> Result<usize> {
+    async fn remove<E: Entity>(&self, filter: Where<E>) -> Result<Removed> {
         let query = Find::all().filter(filter).page(1, STEP).into_query()?;
         let found = self.crm().system_query(query).await?.items;
-        if found.is_empty() { Ok(0) } else { self.remove_all(E::schema(), found).await }
+        let count = found.len();
+        if count == 0 {
+            return Ok(Removed::All(0));
+        }
+        // Another server may be faster, or somebody use one of them just now.
+        let removed = self.remove_all(E::schema(), found).await?;
+        let all = removed == count && count < STEP as usize;
+        Ok(if all { Removed::All(removed) } else { Removed::Some(removed) })
+    }
+}
+
+/// How many were removed of those that there were.
+#[derive(Debug, Clone, Copy)]
+enum Removed {
+    /// As many, and none is left.
+    All(usize),
+    /// As many, and there may be more.
+    Some(usize),
+}
+
+impl Removed {
+    fn count(self) -> usize {
+        let (Self::All(count) | Self::Some(count)) = self;
+        count
     }
 }
 

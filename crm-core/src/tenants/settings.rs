@@ -2,7 +2,7 @@
 
 use super::{Tenant, TenantDraft, load};
 use crate::TenantCrm;
-use crate::access::Permission;
+use crate::access::{Permission, Reach};
 use crate::audit::Action;
 use crate::entity::{Draft, Entity};
 use crate::error::{Error, Result};
@@ -72,7 +72,12 @@ impl TenantSettings {
         expected: Option<i64>,
         change: &(dyn Fn(&mut Tenant) + Send + Sync),
     ) -> Result<Tenant> {
-        self.0.actor().require(&Permission::of(Tenant::ENTITY, action))?;
+        // A tenant has no owners among its people that a narrower reach could be about.
+        let permission = Permission::of(Tenant::ENTITY, action);
+        let held = self.0.actor().require(&permission)?;
+        if held != Reach::All {
+            return Err(Error::Forbidden { permission, held: Some(held), needed: Reach::All });
+        }
         let id = self.0.actor().tenant();
         for _ in 0..ATTEMPTS {
             let before = self.get().await?;

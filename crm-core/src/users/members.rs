@@ -3,7 +3,7 @@
 use super::effective::permissions_of;
 use super::{Member, MemberDraft, Permissions, User, UserDraft, UserId, UserStatus};
 use crate::TenantCrm;
-use crate::access::Grant;
+use crate::access::{Grant, Reach};
 use crate::audit::Action;
 use crate::auth::{check_password, check_username};
 use crate::entity::{Draft, Entity};
@@ -13,17 +13,17 @@ use crate::records::{ATTEMPTS, Records, Rules, Unit};
 use crate::store::{Deleted, Filter, Path, Query, Value, Window, system};
 use crate::values::Email;
 
-/// Somebody who comes to work in a tenant, new to this CRM or not.
+/// Somebody who is to work in a tenant, and whom the installation does not know yet.
 #[derive(Clone, Default)]
 pub struct NewMember {
     /// The e-mail address.
     pub email: String,
-    /// The password of a new user. One who is here already keeps their own.
+    /// The password to sign in with.
     pub password: String,
     /// What they are called in the tenant; the part of the address before the `@` where none is
     /// given.
     pub name: Option<String>,
-    /// A name to sign in with instead of the address, of a new user.
+    /// A name to sign in with instead of the address.
     pub username: Option<String>,
     /// The codes of their roles.
     pub roles: Vec<String>,
@@ -77,11 +77,6 @@ impl Members {
     /// As [`Records::create`]; a conflict with code `DUPLICATE` where it is a member already;
     /// [`Error::Forbidden`] where a role may do what the actor may not.
     pub async fn create(&self, draft: MemberDraft) -> Result<Member> {
-        self.admit_user(draft, "").await
-    }
-
-    /// The same of a user whom the tenant knows by this address.
-    async fn admit_user(&self, draft: MemberDraft, email: &str) -> Result<Member> {
         let permission = Records::<Member>::permission("create");
         for _ in 0..ATTEMPTS {
             let reach = self.within().actor().require(&permission)?;
@@ -98,8 +93,7 @@ impl Members {
                 }
                 None => {
                     let unit = Unit::within(self.within());
-                    let mut member: Member = draft.clone().into_entity(unit.fresh());
-                    email.clone_into(&mut member.email);
+                    let member = draft.clone().into_entity(unit.fresh());
                     self.0.admit(unit, member).await
                 }
             };
@@ -113,29 +107,23 @@ impl Members {
         Err(Error::busy(Member::ENTITY, draft.user))
     }
 
-    /// Makes the user of this e-mail address a member, and the user too where there is none yet.
-    /// The answer does not tell which it was: who is at work in other tenants is not this one's to
-    /// know. Needs `users:create`.
+    /// Makes a user, and that user a member. Needs `users:create`.
     ///
     /// # Errors
-    /// As [`Members::create`], with every fault at once; a conflict with field `username` where a
-    /// new user was to be called as another one is.
+    /// As [`Members::create`], with every fault at once; a conflict with field `username` where
+    /// another user is called so, and with code `USER_EXISTS` where somebody has signed up by the
+    /// address. Whoever did is not taken in unasked for: anybody can sign up by any address, and
+    /// would have the seat with a password of their own. [`Members::add`] is for those who are known.
     pub async fn enrol(&self, new: NewMember) -> Result<Member> {
         self.within().actor().require(&Records::<Member>::permission("create"))?;
         let crm = self.within().crm();
         let (user, draft, email) = self.checked(&new).await?;
-        // Asked for whoever the address turns out to be: else it would tell.
-        if let Some(username) = &user.username
-            && crm.auth().by_username(username).await?.is_some()
-        {
-            return Err(taken("username"));
-        }
-        // Hashed in either case, so that the time it takes tells nothing either.
         let hash = crm.hasher()?.hash(new.password).await?;
         for _ in 0..ATTEMPTS {
             if let Some(user) = crm.auth().by_email(&email).await? {
-                let draft = MemberDraft { user: user.id, ..draft };
-                return self.admit_user(draft, email.as_str()).await.map_err(by_address);
+                let member = self.ever(user.id).await?;
+                let here = member.is_some_and(|member| member.deleted_at.is_none());
+                return Err(if here { already("email") } else { signed_up() });
             }
             let mut unit = Unit::within(self.within());
             let mut user: User = user.clone().into_entity(unit.fresh());
@@ -157,6 +145,8 @@ impl Members {
 
     /// Makes the user of this e-mail address a member, where there is one. Needs `users:create`.
     ///
+    /// Whoever calls it vouches that the user is the person meant: ask them whether they signed up.
+    ///
     /// # Errors
     /// As [`Members::create`]; [`Error::Invalid`] with code `UNKNOWN_USER` where nobody has the
     /// address, which tells as much.
@@ -173,6 +163,31 @@ impl Members {
         })?;
         let draft = MemberDraft { user: user.id, name: user.name, roles, title, phone: None };
         self.create(draft).await.map_err(by_address)
+    }
+
+    /// Lets the actor leave the tenant, which takes no permission: nobody is kept where they do not
+    /// want to be. Its sessions there end with the commit.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] where the actor is no member; [`Error::Stale`] where a version was
+    /// expected and is not the current one; a refusal with code `LAST_OWNER`.
+    pub async fn leave(&self, expected: Option<i64>) -> Result<Member> {
+        let permission = Records::<Member>::permission("delete");
+        let user = self.within().actor().user();
+        for _ in 0..ATTEMPTS {
+            let member = self.ever(user).await?.filter(|member| member.deleted_at.is_none());
+            let member = member.ok_or_else(|| Error::not_found(Member::ENTITY, user))?;
+            if let Some(expected) = expected.filter(|expected| *expected != member.version) {
+                let (kind, id) = (Member::ENTITY.to_owned(), user.to_string());
+                return Err(Error::Stale { kind, id, expected });
+            }
+            let left = member.clone();
+            match self.0.put(&permission, Reach::All, Action::Deleted, member, left).await {
+                Err(Error::Stale { .. }) => {}
+                done => return done,
+            }
+        }
+        Err(Error::busy(Member::ENTITY, user))
     }
 
     /// Lets a member work in the tenant, or no longer: then its sessions there end with the
@@ -255,15 +270,19 @@ impl Members {
     }
 }
 
-/// In the words of the store.
-fn taken(field: &str) -> Error {
-    let message = format!("another of the {} has the same {field}", User::schema());
-    Error::Conflict { code: "DUPLICATE", field: Some(field.to_owned()), message }
-}
-
 fn already(field: &str) -> Error {
     let message = "is a member of the tenant already".to_owned();
     Error::Conflict { code: "DUPLICATE", field: Some(field.to_owned()), message }
+}
+
+fn signed_up() -> Error {
+    let message = "somebody signed up by this address: add them as a member of the tenant if it \
+                   is the person you mean";
+    Error::Conflict {
+        code: "USER_EXISTS",
+        field: Some("email".to_owned()),
+        message: message.to_owned(),
+    }
 }
 
 /// Says a fault of the user in the words of who named an address.

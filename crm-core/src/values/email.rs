@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use url::Host;
 
-use super::{quoted, string_value};
+use super::{is_invisible, quoted, string_value};
 use crate::error::{Error, Result};
 
 /// An e-mail address as it was typed, compared without case.
@@ -92,7 +92,7 @@ fn is_atom(atom: &str) -> bool {
         c.is_ascii_alphanumeric()
             || "!#$%&'*+-/=?^_`{|}~".contains(c)
             // RFC 6531: letters of any script, and their marks.
-            || (!c.is_ascii() && !c.is_control() && !c.is_whitespace())
+            || (!c.is_ascii() && !c.is_control() && !c.is_whitespace() && !is_invisible(c))
     };
     !atom.is_empty() && atom.chars().all(allowed)
 }
@@ -170,6 +170,8 @@ mod tests {
             ("Ann <ann@example.com>", "where none may be"),
             ("a@b@example.com", "where none may be"),
             ("a\n@example.com", "where none may be"),
+            ("admin\u{200b}@example.com", "where none may be"),
+            ("nimda\u{202e}@example.com", "where none may be"),
             (&long_local, "64 octets"),
             (&long, "254 octets"),
         ] {

@@ -4,14 +4,17 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::TimeDelta;
-use crm_core::access::{BuiltIn, Permission, Reach};
+use crm_core::access::{BuiltIn, Origin, Permission, Reach};
 use crm_core::auth::{SignIn, SignUp};
 use crm_core::customers::CustomerDraft;
 use crm_core::ports::PasswordHasher;
-use crm_core::users::colleagues;
-use crm_core::{Crm, CrmBuilder, Error, ManualClock, Result, SeededRandom};
+use crm_core::store::Store;
+use crm_core::users::{Member, UserStatus, colleagues};
+use crm_core::{Crm, CrmBuilder, Error, Id, ManualClock, Result, SeededRandom};
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
+
+use crate::meddling::Meddling;
 
 /// Fast and transparent: what hashing costs is the business of whoever brings a real one.
 #[derive(Debug)]
@@ -181,8 +184,8 @@ async fn two_refreshes_at_once_are_a_reuse() {
 async fn a_session_ends_by_signing_out_or_by_time() {
     on_both(async |Set { crm, clock, .. }| {
         let out = crm.auth().sign_up(ada()).await.unwrap();
-        assert_eq!(crm.auth().sign_out(&out.refresh_token).await.unwrap(), Some(out.session.id));
-        assert_eq!(crm.auth().sign_out("garbage").await.unwrap(), None);
+        assert_eq!(crm.auth().sign_out(&out.refresh_token).await.unwrap(), [out.session.id]);
+        assert_eq!(crm.auth().sign_out("garbage").await.unwrap(), []);
         assert!(crm.auth().refresh(&out.refresh_token).await.is_err());
 
         let kept = SignIn { remember: true, ..sign_in("ada", "correct horse") };
@@ -249,7 +252,7 @@ async fn joining_a_tenant_is_noted_for_all_servers() {
 async fn nobody_takes_a_name_that_reads_as_anothers_address() {
     on_both(async |Set { crm, .. }| {
         crm.auth().sign_up(ada()).await.unwrap();
-        for name in ["ada\u{ff20}example.com", "a\u{a0}b", "a b"] {
+        for name in ["ada\u{ff20}example.com", "a\u{a0}b", "a b", "ada\u{200b}", "\u{202e}ada"] {
             let username = Some(name.to_owned());
             let mallory = SignUp { email: "mallory@example.com".to_owned(), username, ..ada() };
             let refused = crm.auth().sign_up(mallory).await.unwrap_err();
@@ -298,7 +301,9 @@ async fn a_suspended_tenant_is_left_out_until_it_is_resumed() {
         crm.system().resume(acme).await.unwrap();
         let signed_in = crm.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
         assert_eq!(names(&signed_in.tenants), ["Acme", "Globex"]);
-        assert_eq!(signed_in.membership.unwrap().tenant.name, "Acme");
+        assert_eq!(signed_in.membership.unwrap().tenant.name, "Globex", "the one of last time");
+        let wanted = SignIn { tenant: Some(acme), ..sign_in("ada", "correct horse") };
+        assert_eq!(crm.auth().sign_in(wanted).await.unwrap().membership.unwrap().tenant.id, acme);
     })
     .await;
 }
@@ -330,6 +335,148 @@ async fn addresses_that_differ_by_an_accent_are_two_peoples() {
             let signed_in = crm.auth().sign_in(sign_in(login, "correct horse")).await.unwrap();
             assert_eq!(signed_in.membership.unwrap().tenant.name, tenant);
         }
+    })
+    .await;
+}
+
+/// A member that is deactivated at the moment of a sign-in has no session in the tenant that comes
+/// to life again with it.
+async fn no_session_begins_beside_a_deactivation(store: Arc<dyn Store>) {
+    let meddling = Meddling::with(Arc::clone(&store));
+    let crm = Crm::builder_on(Arc::clone(&meddling) as _).users(Plain).build().await.unwrap();
+    let aside = Crm::builder_on(store).users(Plain).build().await.unwrap();
+    let owner = crate::members::owner(&crm).await;
+    let tenant = owner.actor().tenant();
+    let bob = owner.members().enrol(crate::members::new("bob", &["user"])).await.unwrap();
+    let elsewhere = SignUp {
+        email: "eve@example.com".to_owned(),
+        password: "correct horse".to_owned(),
+        tenant_name: Some("Elsewhere".to_owned()),
+        ..SignUp::default()
+    };
+    let eve = crm.auth().sign_up(elsewhere).await.unwrap();
+    owner.members().add("eve@example.com", vec!["user".to_owned()], None).await.unwrap();
+
+    let status = |member: Id<Member>, status: UserStatus| {
+        let there = aside.tenant(owner.actor().clone());
+        async move {
+            there.members().set_status(member, None, status).await.unwrap();
+        }
+    };
+    meddling.before_commit(status(bob.id, UserStatus::Inactive));
+    let asked = SignIn { tenant: Some(tenant), ..sign_in("bob@example.com", "correct horse") };
+    let refused = crm.auth().sign_in(asked).await.unwrap_err();
+    assert!(matches!(refused, Error::Unauthenticated(_)), "{refused}");
+
+    meddling.before_commit(status(eve.user.id.cast(), UserStatus::Inactive));
+    let origin = Origin::default();
+    let refused = crm.auth().switch(eve.session.id, eve.user.id, tenant, &origin).await;
+    assert!(matches!(refused, Err(Error::NotFound { .. })), "{refused:?}");
+
+    // Somebody who is only called otherwise from now on signs in all the same.
+    status(bob.id, UserStatus::Active).await;
+    let there = aside.tenant(owner.actor().clone());
+    meddling.before_commit(async move {
+        let name = |member: &mut Member| member.name = "Robert".to_owned();
+        there.members().change(bob.id, None, name).await.unwrap();
+    });
+    let asked = SignIn { tenant: Some(tenant), ..sign_in("bob@example.com", "correct horse") };
+    let signed_in = crm.auth().sign_in(asked).await.unwrap();
+    assert_eq!(signed_in.membership.unwrap().member.name, "Robert");
+}
+
+#[tokio::test]
+async fn no_session_begins_beside_a_deactivation_in_memory() {
+    no_session_begins_beside_a_deactivation(Arc::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
+async fn no_session_begins_beside_a_deactivation_on_postgres() {
+    let database = TestDatabase::migrated().await.unwrap();
+    let store = crate::support::store_on(&database).await;
+    no_session_begins_beside_a_deactivation(Arc::new(store)).await;
+}
+
+#[tokio::test]
+async fn what_was_switched_to_ends_with_what_it_was_switched_from() {
+    on_both(async |Set { crm, clock, .. }| {
+        let auth = crm.auth();
+        let ada = auth.sign_up(ada()).await.unwrap();
+        let other = crm.system().create_tenant("Other").await.unwrap();
+        crm.system().add_member(other.id, ada.user.id, &[BuiltIn::User]).await.unwrap();
+        let user = ada.user.id;
+        let origin = Origin::default();
+        clock.advance(TimeDelta::seconds(1));
+        let switched = auth.switch(ada.session.id, user, other.id, &origin).await.unwrap();
+        clock.advance(TimeDelta::seconds(1));
+        let again = auth.switch(switched.session.id, user, other.id, &origin).await.unwrap();
+        clock.advance(TimeDelta::seconds(1));
+        let apart = auth.sign_in(sign_in("ada", "correct horse")).await.unwrap();
+        assert_eq!(apart.session.tenant, Some(other.id), "where they worked last");
+        let mut ended = auth.sign_out(&switched.refresh_token).await.unwrap();
+        ended.sort_unstable();
+        assert_eq!(ended, [ada.session.id, switched.session.id, again.session.id]);
+        for token in [ada.refresh_token, switched.refresh_token, again.refresh_token] {
+            assert!(matches!(auth.refresh(&token).await, Err(Error::Unauthenticated(_))));
+        }
+        assert!(auth.is_live(apart.session.id).await.unwrap(), "another sign-in is another family");
+
+        // A spent token that turns up ends what a thief made of it too.
+        let next = auth.refresh(&apart.refresh_token).await.unwrap();
+        let theirs = auth.switch(next.session.id, user, other.id, &origin).await.unwrap();
+        auth.refresh(&apart.refresh_token).await.unwrap_err();
+        assert!(!auth.is_live(theirs.session.id).await.unwrap());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_user_has_so_many_sessions_at_once_and_none_where_they_do_not_work() {
+    on_both(async |Set { crm, clock, .. }| {
+        let auth = crm.auth();
+        let owner = crate::members::owner(&crm).await;
+        let bob = owner.members().enrol(crate::members::new("bob", &["user"])).await.unwrap();
+        let mut sessions = Vec::new();
+        for _ in 0..103 {
+            clock.advance(TimeDelta::milliseconds(2));
+            sessions.push(auth.sign_in(sign_in("bob@example.com", "correct horse")).await.unwrap());
+        }
+        for (i, signed_in) in sessions.iter().enumerate() {
+            assert_eq!(auth.is_live(signed_in.session.id).await.unwrap(), i >= 3, "{i}");
+        }
+        owner.members().set_status(bob.id, None, UserStatus::Inactive).await.unwrap();
+        owner.members().set_status(bob.id, None, UserStatus::Active).await.unwrap();
+        for signed_in in &sessions {
+            assert!(!auth.is_live(signed_in.session.id).await.unwrap());
+        }
+
+        // A tenant that is shut ends the session that asks for more of it.
+        let held = auth.sign_in(sign_in("bob@example.com", "correct horse")).await.unwrap();
+        let tenant = owner.actor().tenant();
+        crm.system().suspend(tenant).await.unwrap();
+        auth.refresh(&held.refresh_token).await.unwrap_err();
+        crm.system().resume(tenant).await.unwrap();
+        assert!(!auth.is_live(held.session.id).await.unwrap());
+        auth.refresh(&held.refresh_token).await.unwrap_err();
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_wants_to_leaves() {
+    on_both(async |Set { crm, .. }| {
+        let owner = crate::members::owner(&crm).await;
+        let bob = crate::members::colleague(&owner, "bob", &["readonly"]).await;
+        let me = crate::members::me(&bob);
+        assert!(matches!(bob.members().delete(me, None).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(bob.members().leave(Some(7)).await, Err(Error::Stale { .. })));
+        let signed_in =
+            crm.auth().sign_in(sign_in("bob@example.com", "correct horse")).await.unwrap();
+        bob.members().leave(None).await.unwrap();
+        assert!(!crm.auth().is_live(signed_in.session.id).await.unwrap());
+        assert!(matches!(bob.members().leave(None).await, Err(Error::NotFound { .. })));
+        let refused = owner.members().leave(None).await.unwrap_err();
+        assert!(matches!(refused, Error::Refused { code: "LAST_OWNER", .. }), "{refused}");
     })
     .await;
 }

@@ -67,6 +67,32 @@ crate::on_both_stores! {
         assert_eq!(faults(customer(&acme, values).await), expected);
     }
 
+    async fn all_values_of_a_record_together_are_no_more_than_they_may_be(crm: Crm) {
+        let acme = acme(&crm).await;
+        let mut values = CustomFields::default();
+        for i in 0..40 {
+            let key = format!("text_{i}");
+            acme.custom_fields().create(field(&key, CustomType::Text)).await.unwrap();
+            values.set(key, "x".repeat(if i < 30 { 2_000 } else { 500 }));
+        }
+        customer(&acme, values.clone()).await.unwrap();
+        values.set("text_30", "x".repeat(2_000));
+        assert_eq!(faults(customer(&acme, values).await), [("customFields".to_owned(), "TOO_LONG")]);
+    }
+
+    async fn nobody_writes_a_hidden_value(crm: Crm) {
+        let acme = acme(&crm).await;
+        let gone = acme.custom_fields().create(field("gone", CustomType::Text)).await.unwrap();
+        acme.custom_fields().delete(gone.id, None).await.unwrap();
+        for key in ["\0gone", "\0", "\0\0gone"] {
+            let refused = faults(customer(&acme, CustomFields::from([(key, "x".into())])).await);
+            assert_eq!(refused[0].1, "UNKNOWN_FIELD", "{key:?}");
+            let json = serde_json::json!({key: "x"});
+            let refused = faults(CustomFields::from_json(json.as_object().unwrap()));
+            assert_eq!(refused, [(format!("customFields.{key}"), "UNKNOWN_FIELD")]);
+        }
+    }
+
     async fn a_default_that_cannot_be_stored_is_refused(crm: Crm) {
         let acme = acme(&crm).await;
         let default = Some(serde_json::json!(0.123_456_78));

@@ -1,7 +1,7 @@
 //! Tenants as their own people make, change, delete and bring them back, on both stores.
 
 use chrono::TimeDelta;
-use crm_core::access::BuiltIn;
+use crm_core::access::{Actor, BuiltIn, Grant, Grants, Permission, Reach};
 use crm_core::store::Deleted;
 use crm_core::tenants::{Tenant, TenantDraft};
 use crm_core::{Choice, Error, Find};
@@ -102,6 +102,18 @@ async fn settings_are_for_who_may_change_them() {
             if *role != BuiltIn::Owner {
                 assert_eq!(code(settings.delete(None).await), "FORBIDDEN", "{role}");
             }
+        }
+        // Nobody is assigned a tenant: a narrower reach than all is none here.
+        for action in ["update", "delete"] {
+            let grant = Grant::new(Permission::of("tenants", action), Reach::Assigned);
+            let grants: Grants = [grant].into_iter().collect();
+            let narrow = Actor::new(ada.actor().tenant(), ada.actor().user()).with_grants(&grants);
+            let settings = crm.tenant(narrow).tenant_settings();
+            let done = match action {
+                "update" => settings.replace(None, named("Mine")).await,
+                _ => settings.delete(None).await,
+            };
+            assert_eq!(code(done), "FORBIDDEN", "{action}");
         }
     })
     .await;

@@ -347,8 +347,8 @@ impl AuthApi {
 
     /// Sign out
     ///
-    /// Ends the session of the access token, or of the refresh token in the body: its access
-    /// tokens stop working at once.
+    /// Ends the session of the access token, that of the refresh token in the body, and those that
+    /// were switched to from them: their access tokens stop working at once.
     #[oai(path = "/logout", method = "post")]
     async fn logout(
         &self,
@@ -357,15 +357,20 @@ impl AuthApi {
         request: &Request,
     ) -> Result<Reply<Done>, ApiError> {
         let auth = app.crm().auth();
-        let ended = match input.0.refresh_token {
-            Some(token) => auth.sign_out(&token).await?,
-            None => {
-                let session = SignedIn::of(request).await?.session;
-                auth.end(session).await?;
-                Some(session)
-            }
+        let caller = SignedIn::of(request).await;
+        let (token, caller) = match (input.0.refresh_token, caller) {
+            (None, Err(error)) => return Err(error),
+            (token, caller) => (token, caller.ok()),
         };
-        if let Some(session) = ended {
+        let mut ended = Vec::new();
+        if let Some(token) = token {
+            ended.extend(auth.sign_out(&token).await?);
+        }
+        if let Some(caller) = caller {
+            ended.extend(auth.end(caller.session).await?);
+            ended.push(caller.session);
+        }
+        for session in ended {
             app.standings().forget(session);
         }
         Ok(Reply::new(Done {}).message("signed out"))

@@ -6,7 +6,7 @@
 //! repetition is answered. A POST without the header costs one look at its headers.
 //!
 //! Answers are stored in the clear, so nothing that answers a secret may take a key: see
-//! [`takes_key`].
+//! [`takes_key`]. Nor does what works in steps.
 
 mod fingerprint;
 
@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crm_core::idempotency::{Answer, Attempt, Begun, Claim, Idempotency, MAX_BODY};
+use crm_core::Error;
+use crm_core::idempotency::{Answer, Attempt, Begun, Claim, Idempotency, MAX_BODY, REUSED};
 use poem::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, IntoResponse, Request, Response, Result};
 
@@ -32,6 +33,9 @@ pub const REPLAYED: &str = "Idempotency-Replayed";
 
 /// Paths whose answers are secret: tokens, keys, recovery codes. Their POSTs take no key.
 const SECRET: &[&str] = &["/auth/"];
+/// What works in steps, each a commit of its own, and goes on where it is called again: the first
+/// step must not stand for all of them.
+const IN_STEPS: &[&str] = &["/hand-over", "/proceed"];
 /// How long a repetition waits for the answer of the first.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks.
@@ -42,6 +46,7 @@ const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCAT
 /// Whether POSTs to a path below the base take a key.
 pub fn takes_key(path: &str) -> bool {
     !SECRET.iter().any(|secret| path.starts_with(secret))
+        && !IN_STEPS.iter().any(|steps| path.ends_with(steps))
 }
 
 /// What is needed to ask for a record in place of a lost answer.
@@ -82,11 +87,14 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
     let key = key(&request)?;
     let body = body(&mut request, app.config().limits.body_bytes).await?;
     let query = request.uri().query();
-    let fingerprint = fingerprint(&path, query, request.headers(), body.as_deref());
+    let fingerprints = app.tokens().fingerprints().iter();
+    let fingerprints = fingerprints
+        .map(|under| fingerprint(under, &path, query, request.headers(), body.as_deref()));
+    let fingerprints: Vec<String> = fingerprints.collect();
     let keys = app.crm().tenant(membership.actor()).idempotency();
+    let (fingerprint, begun) = begin(&keys, &key, fingerprints).await?;
     let (headers, extensions) = (request.headers().clone(), request.extensions().clone());
     let asked = Asked { app, keys, key, fingerprint, path, headers, extensions };
-    let begun = asked.keys.begin(&asked.key, &asked.fingerprint).await.map_err(ApiError::from)?;
     match begun {
         Begun::Before(claim) => asked.repeat(&*next, *claim).await,
         Begun::First(attempt) => {
@@ -95,6 +103,25 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
             asked.keep(&*next, &attempt, answer).await
         }
     }
+}
+
+/// Begins a request, by the fingerprint that it has or had before the server's own key was changed.
+async fn begin(
+    keys: &Idempotency,
+    key: &str,
+    fingerprints: Vec<String>,
+) -> Result<(String, Begun), ApiError> {
+    let mut other = Error::internal("there is no fingerprint");
+    for fingerprint in fingerprints {
+        match keys.begin(key, &fingerprint).await {
+            Ok(begun) => return Ok((fingerprint, begun)),
+            Err(Error::Invalid(faults)) if faults.iter().any(|fault| fault.code == REUSED) => {
+                other = Error::Invalid(faults);
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(other.into())
 }
 
 impl Asked {

@@ -128,8 +128,8 @@ fn holds_secrets(text: &str) -> bool {
     let Database { url, system_url, migration_url, .. } = &config.database;
     let urls = [url, system_url, migration_url];
     config.tokens.key.is_some()
-        || !config.tokens.retired_keys.is_empty()
         || config.metrics.token.is_some()
+        || !config.tokens.retired_keys.is_empty()
         || config.traces.headers.is_some()
         || urls.into_iter().flatten().any(|url| credentials(url).is_some())
 }

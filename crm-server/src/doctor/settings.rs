@@ -150,8 +150,11 @@ fn host_and_mode(url: &str) -> (String, Option<String>) {
 
 pub(super) fn link(database: &Database) -> Check {
     let mut check = Check::new("database-link", "nobody on the way to the database reads along");
-    let urls =
-        [("database.url", &database.url), ("database.migration_url", &database.migration_url)];
+    let urls = [
+        ("database.url", &database.url),
+        ("database.system_url", &database.system_url),
+        ("database.migration_url", &database.migration_url),
+    ];
     for (name, url) in urls {
         let Some(url) = url.as_ref().filter(|url| url.reveal().contains("://")) else { continue };
         let (host, mode) = host_and_mode(url.reveal());

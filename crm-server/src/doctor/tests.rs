@@ -117,6 +117,12 @@ const BROKEN: &[(Change, &str, Outcome, &str)] = &[
         "database.migration_url encrypts only where the server offers it",
     ),
     (
+        |c| c.database.system_url = Some("postgres://system@10.0.0.7/crm".into()),
+        "database-link",
+        Outcome::Warned,
+        "database.system_url encrypts only where the server offers it",
+    ),
+    (
         |c| c.database.url = Some("postgres://crm@db.internal/crm?sslmode=require".into()),
         "database-link",
         Outcome::Warned,

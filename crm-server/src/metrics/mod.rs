@@ -23,6 +23,7 @@ use crm_core::store::Store;
 use crm_store_postgres::Pools;
 use parking_lot::RwLock;
 use poem::http::Method;
+use tokio::time::timeout;
 
 pub(crate) use endpoint::endpoint;
 use histogram::Histogram;
@@ -35,6 +36,8 @@ use crate::traces::Figures;
 
 /// How long a count of live sign-ins is told again: it costs a query.
 const COUNTED_EVERY: Duration = Duration::from_secs(30);
+/// How long it may take to count; without it, everything else is told.
+const COUNTED_WITHIN: Duration = Duration::from_secs(1);
 /// What a request is counted under that no route took.
 const NO_ROUTE: &str = "none";
 
@@ -50,7 +53,7 @@ pub struct Metrics {
     in_flight: AtomicU64,
     connections: AtomicU64,
     store: Arc<StoreTimes>,
-    sessions: tokio::sync::Mutex<Option<(Instant, u64)>>,
+    sessions: tokio::sync::Mutex<Option<(Instant, Option<u64>)>>,
 }
 
 /// Something that goes on; dropped when it ends, however it does.
@@ -206,24 +209,28 @@ impl Metrics {
         text.sample("crm_build_info", &labels, 1);
     }
 
-    /// None where the store cannot say.
+    /// None where the store cannot say, or not in time.
     async fn live_sessions(&self, crm: &Crm) -> Option<u64> {
-        let mut counted = self.sessions.lock().await;
+        // Nobody queues for it: the other figures are wanted most where the store does not answer.
+        let mut counted = self.sessions.try_lock().ok()?;
         if let Some((at, live)) = *counted
             && at.elapsed() < COUNTED_EVERY
         {
-            return Some(live);
+            return live;
         }
-        match crm.system().live_sessions().await {
-            Ok(live) => {
-                *counted = Some((Instant::now(), live));
-                Some(live)
-            }
-            Err(error) => {
+        let live = match timeout(COUNTED_WITHIN, crm.system().live_sessions()).await {
+            Ok(Ok(live)) => Some(live),
+            Ok(Err(error)) => {
                 tracing::warn!(%error, "sign-ins cannot be counted");
                 None
             }
-        }
+            Err(_) => {
+                tracing::warn!("sign-ins cannot be counted in time");
+                None
+            }
+        };
+        *counted = Some((Instant::now(), live));
+        live
     }
 }
 

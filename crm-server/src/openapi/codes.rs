@@ -63,6 +63,7 @@ pub(super) const CODES: &[&str] = &[
     "MIGRATION_FAILED",
     "MIGRATION_PENDING",
     "MISSING_REFERENCE",
+    "MORE_FAULTS",
     "NOT_ALLOWED",
     "NOT_A_MEMBER",
     "NOT_FILTERABLE",
@@ -102,6 +103,7 @@ pub(super) const CODES: &[&str] = &[
     "UNKNOWN_USER",
     "UNSUPPORTED_MEDIA_TYPE",
     "URL_TOO_LONG",
+    "USER_EXISTS",
     "VALIDATION_ERROR",
     "WORK_PENDING",
 ];

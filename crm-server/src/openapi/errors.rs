@@ -126,6 +126,7 @@ const FAILURES: &[Failure] = &[
                     "INVALID_BODY",
                     "DUPLICATE_FIELD",
                     "TOO_DEEP",
+                    "TOO_MANY",
                 ],
             ),
             (
@@ -210,7 +211,7 @@ const FAILURES: &[Failure] = &[
                     "WORK_PENDING",
                 ],
             ),
-            (Trait::People, &["IN_USE"]),
+            (Trait::People, &["IN_USE", "USER_EXISTS"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],
     },
@@ -303,6 +304,7 @@ const OF_VALUES: &[&str] = &[
     "INVALID_TEXT",
     "INVALID_TYPE",
     "INVALID_VALUE",
+    "TOO_MANY",
     "TOO_PRECISE",
     "UNKNOWN_FIELD",
 ];
@@ -422,8 +424,14 @@ pub(super) fn fault() -> Value {
     })
 }
 
-/// What is about a record, and asks for no version of it.
-const UNVERSIONED: &[&str] = &["/custom-fields/{id}/proceed"];
+/// What is about a record, and asks for no version of it: the record itself stays as it is, or
+/// each step looks at what it changes.
+const UNVERSIONED: &[&str] = &[
+    "/custom-fields/{id}/proceed",
+    "/tenants/{tenantId}/members",
+    "/tenants/{tenantId}/restore",
+    "/users/{id}/hand-over",
+];
 
 /// Whether an operation takes `If-Match`.
 pub(super) fn takes_version(path: &str, method: &str) -> bool {

@@ -204,9 +204,10 @@ fn conditions(plain: &[&ParameterDescription], own: &[&ParameterDescription]) ->
 fn condition(described: &ParameterDescription, field: &str, suffix: &str) -> Value {
     let mut schema = match suffix {
         "null" => json!({"type": "boolean"}),
+        // Empty between two commas is no value; alone, it is the empty text.
         list if OF_LISTS.contains(&list) => json!({"type": "string", "minLength": 1}),
-        "contains" | "startsWith" => json!({"type": "string", "minLength": 1}),
-        _ => value(described, described.kind),
+        "contains" | "startsWith" => json!({"type": "string"}),
+        _ => value(&ParameterDescription { multiple: false, ..described.clone() }, described.kind),
     };
     schema["description"] = json!(meaning(field, suffix));
     schema

@@ -49,6 +49,9 @@ fn mend(parameter: &mut Value, path: &str) {
     if within == "path" {
         // As the specification has it; an array in a path is something that we have not.
         object.remove("explode");
+        if name == "permission" {
+            object["schema"]["pattern"] = json!("^[a-z][a-z0-9_-]*:[a-z][a-z0-9_-]*$");
+        }
         let of = words::singular(&words::spaced(&words::before(path, &name)));
         object
             .entry("description")

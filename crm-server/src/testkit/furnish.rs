@@ -305,11 +305,14 @@ impl<'a> Furnished<'a> {
         let makes = |o: &&Operation| o.guarded && o.creates() && o.last_word() == kind;
         let document = self.source.document;
         for operation in document.operations().iter().filter(makes) {
-            if self.forms.contains_key(&operation.name)
-                && let Some((_, _, answer)) = self.make_as(operation, variety).await
-                && let Some(id) = answer.json()["data"]["id"].as_str()
-            {
-                return Some(id.to_owned());
+            // What was made up may be somebody's by now: an address that was tried elsewhere.
+            for _ in 0..TRIES {
+                if self.forms.contains_key(&operation.name)
+                    && let Some((_, _, answer)) = self.make_as(operation, variety).await
+                    && let Some(id) = answer.json()["data"]["id"].as_str()
+                {
+                    return Some(id.to_owned());
+                }
             }
         }
         None

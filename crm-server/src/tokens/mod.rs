@@ -9,6 +9,7 @@ mod keys;
 
 use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use chrono::{DateTime, TimeDelta, Utc};
 use crm_core::{Clock, Random};
 use jsonwebtoken::jwk::JwkSet;
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigError};
+use crate::config::{Config, ConfigError, Secret};
 use cache::Remembered;
 pub use keys::{Keys, generate_key};
 
@@ -82,6 +83,7 @@ pub struct Tokens {
     audience: String,
     lifetime: TimeDelta,
     leeway: TimeDelta,
+    fingerprints: Vec<hmac::Key>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     remembered: Remembered,
@@ -109,7 +111,8 @@ impl Tokens {
         random: Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
         let tokens = &config.tokens;
-        let keys = Keys::new(tokens.algorithm, &tokens.signing_key()?, &tokens.retired_keys)
+        let signing = tokens.signing_key()?;
+        let keys = Keys::new(tokens.algorithm, &signing, &tokens.retired_keys)
             .map_err(|error| ConfigError::new(format!("tokens.key: {error}")))?;
         Ok(Self {
             keys,
@@ -117,10 +120,20 @@ impl Tokens {
             audience: tokens.audience.clone(),
             lifetime: tokens.access_lifetime.time_delta(),
             leeway: tokens.leeway.time_delta(),
+            fingerprints: std::iter::once(&signing)
+                .chain(&tokens.retired_keys)
+                .map(for_fingerprints)
+                .collect(),
             clock,
             random,
             remembered: Remembered::default(),
         })
+    }
+
+    /// What fingerprints of requests are made under, the same on all servers of a configuration and
+    /// nothing that the database has: the first one, and those that were the first before.
+    pub(crate) fn fingerprints(&self) -> &[hmac::Key] {
+        &self.fingerprints
     }
 
     /// A token for a user in a session, acting in a tenant.
@@ -207,6 +220,13 @@ impl Tokens {
             .map(|data| data.claims)
             .map_err(|error| TokenError::Refused(error.to_string()))
     }
+}
+
+/// A key for another purpose than signing, out of the one that signs.
+fn for_fingerprints(signing: &Secret) -> hmac::Key {
+    let signing = hmac::Key::new(hmac::HMAC_SHA256, signing.reveal().trim().as_bytes());
+    let derived = hmac::sign(&signing, b"fingerprints of requests");
+    hmac::Key::new(hmac::HMAC_SHA256, derived.as_ref())
 }
 
 #[cfg(test)]

@@ -28,6 +28,26 @@ async fn with(person: &Person, fields: Value) -> Value {
 }
 
 for_each_store! {
+    async fn any_number_of_faults_has_a_short_answer(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        for i in 0..40 {
+            define(&owner, json!({"key": format!("a_field_of_the_tenants_own_{i}"), "type": "number"})).await;
+        }
+        let members = |count: usize| (0..count).map(|i| (format!("x{i}"), json!(1))).collect::<serde_json::Map<_, _>>();
+        let answer = owner.post("/api/v1/customers", json!({"companyName": "A", "customFields": members(9_000)})).await;
+        assert!(answer.fails(422, "UNKNOWN_FIELD")["errors"].as_array().unwrap().len() <= 21);
+        assert!(answer.bytes.len() < 60_000, "{}", answer.bytes.len());
+        let typed: serde_json::Map<_, _> =
+            (0..40).map(|i| (format!("a_field_of_the_tenants_own_{i}"), json!("x"))).collect();
+        let answer = owner.post("/api/v1/customers", json!({"companyName": "A", "customFields": typed})).await;
+        assert_eq!(answer.fails(422, "INVALID_TYPE")["errors"].as_array().unwrap().len(), 40);
+        let options: Vec<String> = (0..9_000).map(|i| i.to_string()).collect();
+        let field = json!({"recordType": "customers", "key": "k", "label": "K", "type": "choice", "options": options});
+        let body = owner.post("/api/v1/custom-fields", field).await.is(422);
+        assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{body}");
+        owner.post("/api/v1/customers", json!({"companyName": "A", "customFields": members(10_001)})).await.fails(400, "TOO_MANY");
+    }
+
     async fn a_taken_value_is_409_and_tells_nothing_of_who_has_it(server: &TestServer) {
         let owner = server.owner("acme").await;
         let number = define(&owner, json!({"key": "number", "type": "text", "unique": true})).await;

@@ -10,6 +10,7 @@ use crm_core::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Operation, Page, Query, Record, Scoped, Store,
 };
 use crm_core::{Error, Result};
+use crm_server::tokens::generate_key;
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
 use crm_store_postgres::{PostgresOptions, PostgresStore};
@@ -363,10 +364,12 @@ async fn a_server_that_is_killed_between_commit_and_answer_has_done_it_once() {
         let body = json!({"companyName": "New"});
         let lost = keyed(&owner, "create").post(CUSTOMERS, body.clone()).await;
         keyed(&owner, "act").post(&activate, json!({})).await.is(200);
+        let config = server.app().config().clone();
         server.stop().await;
 
         watched.dies.store(false, Ordering::Relaxed);
-        let server = TestServer::over(Arc::clone(&watched) as _).await;
+        let store = Arc::clone(&watched) as _;
+        let server = TestServer::configured_over(store, |fresh| *fresh = config).await;
         let owner = server.sign_in(&owner.email).await;
         // The first one might still be at work, on another server.
         let busy = keyed(&owner, "act").post(&activate, json!({})).await;
@@ -412,12 +415,24 @@ async fn a_key_outlives_the_server_on_postgres() {
     let body = json!({"companyName": "A"});
     let first = keyed(&owner, "k").post(CUSTOMERS, body.clone()).await;
     first.is(201);
+    let mut config = server.app().config().clone();
     server.stop().await;
-    let server = TestServer::over(connected(&database).await).await;
-    let owner = server.sign_in(&owner.email).await;
-    let again = keyed(&owner, "k").post(CUSTOMERS, body).await;
-    assert!(replayed(&again));
-    assert_eq!(seen(&again), seen(&first));
-    assert_eq!(total(&owner, CUSTOMERS).await, 1);
-    server.stop().await;
+    // As it was, and with a new signing key beside the old one.
+    let old = config.tokens.signing_key().unwrap();
+    for retired in [None, Some(old)] {
+        if let Some(old) = retired {
+            config.tokens.key = Some(generate_key(config.tokens.algorithm).unwrap());
+            config.tokens.retired_keys.push(old);
+        }
+        let store = connected(&database).await;
+        let server = TestServer::configured_over(store, |fresh| *fresh = config.clone()).await;
+        let owner = server.sign_in(&owner.email).await;
+        let again = keyed(&owner, "k").post(CUSTOMERS, body.clone()).await;
+        assert!(replayed(&again));
+        assert_eq!(seen(&again), seen(&first));
+        let other = json!({"companyName": "B"});
+        keyed(&owner, "k").post(CUSTOMERS, other).await.fails(422, "IDEMPOTENCY_KEY_REUSED");
+        assert_eq!(total(&owner, CUSTOMERS).await, 1);
+        server.stop().await;
+    }
 }

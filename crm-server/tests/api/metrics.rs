@@ -117,6 +117,28 @@ async fn pools_are_told_of_where_there_are_any() {
 }
 
 #[tokio::test]
+async fn everything_else_is_told_where_the_database_does_not_answer() {
+    let server = TestServer::start(Backend::Postgres).await;
+    server.owner("acme").await.get("/api/v1/customers").await.is(200);
+    let lock = "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE; SELECT pg_sleep(20); COMMIT";
+    let caller = server.anonymous();
+    let held = server.database().execute(lock);
+    let scrapes = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        futures::join!(scraped(&caller), scraped(&caller))
+    };
+    let (one, other) = tokio::select! {
+        texts = scrapes => texts,
+        _ = held => panic!("nothing is told until the database answers"),
+    };
+    for text in [one, other] {
+        assert!(text.contains("crm_http_request_duration_seconds_count"), "{text}");
+        assert!(!text.contains("crm_sessions_live"), "{text}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn a_token_is_asked_for_where_one_is_set() {
     let server = TestServer::configured(|config| {
         config.metrics.token = Some("a-long-secret".into());

@@ -434,11 +434,15 @@ fn wrong(operation: &Operation, spoilt: &Spoilt, answer: &Answer, wrote: usize) 
         }
     }
     let known: HashSet<&str> = ["success", "message", "errors", "requestId"].into();
-    let object = body.as_object()?.keys().map(String::as_str).collect::<HashSet<_>>();
-    if object != known || body["success"] != false || body["message"].as_str()?.is_empty() {
+    let members = body.as_object().into_iter().flat_map(|members| members.keys());
+    let members: HashSet<_> = members.map(String::as_str).collect();
+    let message = body["message"].as_str().unwrap_or_default();
+    let Some(errors) = body["errors"].as_array().filter(|_| members == known) else {
         return Some("it is not in the envelope".to_owned());
+    };
+    if body["success"] != false || message.is_empty() {
+        return Some("it says nothing".to_owned());
     }
-    let errors = body["errors"].as_array()?;
     let said = |error: &Value| {
         CODES.contains(error["code"].as_str().unwrap_or_default())
             && error["message"].as_str().is_some_and(|message| !message.is_empty())

@@ -92,6 +92,14 @@ for_each_store! {
         let input = json!({"name": "R", "permissions": [{"permission": "customers:read", "reach": "galaxy"}]});
         owner.post(ROLES, input).await.fails(422, "INVALID_CHOICE");
         owner.post(ROLES, json!({"name": "R", "permissions": [{"permission": "x"}]})).await.fails(422, "INVALID_PERMISSION");
+        // What is too much is said once, and not looked through.
+        for count in [1_001, 9_000] {
+            let permissions = vec![json!({"permission": "x:y", "reach": "all"}); count];
+            let body = owner.post(ROLES, json!({"name": "R", "permissions": permissions})).await.fails(422, "TOO_MANY");
+            assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{body}");
+        }
+        let permissions = vec![json!({"permission": "x:y", "reach": "all"}); 10_001];
+        owner.post(ROLES, json!({"name": "R", "permissions": permissions})).await.fails(400, "TOO_MANY");
         owner.get(&format!("{ROLES}?colour=red")).await.fails(400, "UNKNOWN_PARAMETER");
     }
 

@@ -177,6 +177,7 @@ mod tests {
         let SystemFields { id: own, version, created_at, updated_at, deleted_at } = fresh(80);
         Session {
             id: own,
+            family: own,
             version,
             created_at,
             updated_at,

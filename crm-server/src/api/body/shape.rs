@@ -8,7 +8,11 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use super::plain;
 use crate::api::error::ApiError;
 
-/// Refuses what is no JSON, nests too deep, or names a key of an object twice.
+/// The most items of an array, or members of an object.
+const MOST: usize = 10_000;
+
+/// Refuses what is no JSON, nests too deep, has too much side by side, or names a key of an object
+/// twice.
 pub(super) fn check_shape(bytes: &[u8], nesting: usize) -> Result<(), ApiError> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let shape = Shape { left: nesting };
@@ -20,6 +24,10 @@ pub(super) fn check_shape(bytes: &[u8], nesting: usize) -> Result<(), ApiError> 
                 "DUPLICATE_FIELD",
                 format!("{key} is there more than once"),
             ),
+            Some(("many", _)) => {
+                let message = format!("more than {MOST} items side by side");
+                ApiError::unreadable("", "TOO_MANY", message)
+            }
             Some(("nested", _)) => {
                 ApiError::unreadable("", "TOO_DEEP", format!("nested deeper than {nesting} levels"))
             }
@@ -89,8 +97,12 @@ impl<'de> Visitor<'de> for Shape {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
         let inner = self.deeper()?;
-        while items.next_element_seed(inner)?.is_some() {}
-        Ok(())
+        for _ in 0..MOST {
+            if items.next_element_seed(inner)?.is_none() {
+                return Ok(());
+            }
+        }
+        Err(A::Error::custom("many: items"))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<(), A::Error> {
@@ -101,6 +113,9 @@ impl<'de> Visitor<'de> for Shape {
                 return Err(A::Error::custom(format!("duplicate: {key}")));
             }
             keys.insert(key);
+            if keys.len() > MOST {
+                return Err(A::Error::custom("many: members"));
+            }
             members.next_value_seed(inner)?;
         }
         Ok(())

@@ -3,35 +3,39 @@
 //! Clients that send a body again may write it anew, and not all of them write the members of an
 //! object in the same order. So bodies that differ in that, or in white space between values, are
 //! the same. Numbers and texts are compared as they are written.
+//!
+//! A body may hold a password, so a fingerprint is made under a key of the server: whoever reads
+//! the database cannot try passwords on it.
 
+use aws_lc_rs::hmac;
 use poem::http::{HeaderMap, header};
-use sha2::{Digest, Sha256};
 
 /// How deep is looked; what nests deeper is compared octet by octet.
 const DEEPEST: usize = 64;
 
 /// A hash of a POST. `body` is none where it was not read.
 pub(super) fn fingerprint(
+    key: &hmac::Key,
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
     body: Option<&[u8]>,
 ) -> String {
-    let mut hash = Sha256::new();
+    let mut hash = hmac::Context::with_key(key);
     for part in ["POST", path, query.unwrap_or_default()] {
-        hash.update(part);
-        hash.update([0]);
+        hash.update(part.as_bytes());
+        hash.update(&[0]);
     }
     match body {
         Some(body) => hash.update(canonical(body).as_deref().unwrap_or(body)),
         None => {
             for name in [header::CONTENT_TYPE, header::CONTENT_LENGTH] {
                 hash.update(headers.get(name).map_or(&b""[..], |value| value.as_bytes()));
-                hash.update([0]);
+                hash.update(&[0]);
             }
         }
     }
-    hash.finalize().iter().map(|octet| format!("{octet:02x}")).collect()
+    hash.sign().as_ref().iter().map(|octet| format!("{octet:02x}")).collect()
 }
 
 /// JSON without white space between values and with its members in order; none where it is no
@@ -145,8 +149,20 @@ impl<'a> Reader<'a> {
 mod tests {
     use super::*;
 
+    fn key() -> hmac::Key {
+        hmac::Key::new(hmac::HMAC_SHA256, b"a key")
+    }
+
     fn of(body: &str) -> String {
-        fingerprint("/customers", None, &HeaderMap::new(), Some(body.as_bytes()))
+        fingerprint(&key(), "/customers", None, &HeaderMap::new(), Some(body.as_bytes()))
+    }
+
+    #[test]
+    fn without_the_key_nothing_can_be_tried_on_it() {
+        let other = hmac::Key::new(hmac::HMAC_SHA256, b"another key");
+        let none = HeaderMap::new();
+        let by_other = fingerprint(&other, "/customers", None, &none, Some(b"{}"));
+        assert_ne!(of("{}"), by_other);
     }
 
     #[test]
@@ -188,9 +204,10 @@ mod tests {
     #[test]
     fn another_path_or_parameter_makes_another_request() {
         let none = HeaderMap::new();
-        let plain = fingerprint("/customers", None, &none, Some(b"{}"));
-        assert_ne!(plain, fingerprint("/customers/tags", None, &none, Some(b"{}")));
-        assert_ne!(plain, fingerprint("/customers", Some("dryRun=true"), &none, Some(b"{}")));
+        let plain = fingerprint(&key(), "/customers", None, &none, Some(b"{}"));
+        let other = |path, query| fingerprint(&key(), path, query, &none, Some(b"{}"));
+        assert_ne!(plain, other("/customers/tags", None));
+        assert_ne!(plain, other("/customers", Some("dryRun=true")));
     }
 
     #[test]

@@ -63,8 +63,8 @@ impl UsersApi {
 
     /// Create a user in the tenant
     ///
-    /// Somebody new, or somebody who is at work in another tenant already: who joins keeps their
-    /// own password. The answer does not tell which it was.
+    /// Somebody new. Whoever has signed up already, `USER_EXISTS`, is added as a member of the tenant
+    /// instead, by somebody who knows that it is the person meant.
     #[oai(path = "/", method = "post")]
     async fn create(
         &self,
@@ -123,7 +123,8 @@ impl UsersApi {
 
     /// Let a user leave the tenant
     ///
-    /// Its sessions in the tenant end at once. The user and its records stay.
+    /// Its sessions in the tenant end at once. The user and its records stay. Oneself one can always
+    /// let leave.
     #[oai(path = "/:id", method = "delete")]
     async fn delete(
         &self,
@@ -132,7 +133,11 @@ impl UsersApi {
         request: &Request,
     ) -> Result<Reply<MemberView>, ApiError> {
         let expected = etag::expected(request, None)?;
-        let member = caller.crm().members().delete(Id::new(id.0), expected).await?;
+        let members = caller.crm().members();
+        let member = match id.0 == caller.membership().member.user.uuid() {
+            true => members.leave(expected).await?,
+            false => members.delete(Id::new(id.0), expected).await?,
+        };
         caller.forget_who_may_what();
         crud::reply::<MemberResource>(&caller, member).await
     }
