@@ -59,6 +59,7 @@
 //! | set up a CRM, and reach everything else from it | [`Crm`], [`CrmBuilder`], [`TenantCrm`] |
 //! | say who may do what | [`access`] |
 //! | list, count, create, change, delete records of any type | [`Records`], [`Find`], [`Where`] |
+//! | change many at once, export them all | [`records`] |
 //! | make tenants, and work across them | [`tenants`] |
 //! | link any two records | [`relations`] |
 //! | keep customers, companies, tags, a tenant's own fields | [`customers`], [`companies`], [`tags`], [`custom_fields`] |
@@ -105,7 +106,7 @@ pub mod language;
 mod lately;
 mod near;
 pub mod ports;
-mod records;
+pub mod records;
 pub mod relations;
 pub mod roles;
 pub mod store;

@@ -8,6 +8,7 @@ use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
 use crm_store_postgres::{Pools, PostgresStore};
 use poem::endpoint::BoxEndpoint;
 use poem::{Endpoint, EndpointExt, Response, Route, get};
+use tokio::sync::Semaphore;
 
 use crate::config::{Config, ConfigError};
 use crate::metrics::{self, Metrics, Sources};
@@ -42,6 +43,7 @@ pub struct App {
     pools: Option<Pools>,
     metrics: Arc<Metrics>,
     traces: Arc<Traces>,
+    exports: Arc<Semaphore>,
     stopping: AtomicBool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -118,6 +120,8 @@ impl App {
         let standings = Arc::new(Standings::default());
         standing::watch(&standings, crm.clone());
         purge::now_and_then(&standings, crm.clone());
+        let exports = config.limits.exports.min(Semaphore::MAX_PERMITS);
+        let exports = Arc::new(Semaphore::new(exports));
         let stopping = AtomicBool::new(false);
         Ok(Arc::new(Self {
             config,
@@ -128,6 +132,7 @@ impl App {
             pools,
             metrics,
             traces,
+            exports,
             stopping,
             clock,
             random,
@@ -137,6 +142,11 @@ impl App {
     /// The library.
     pub fn crm(&self) -> &Crm {
         &self.crm
+    }
+
+    /// One permit for each export that is being made.
+    pub(crate) fn exports(&self) -> &Arc<Semaphore> {
+        &self.exports
     }
 
     /// Who the users of tokens are right now.

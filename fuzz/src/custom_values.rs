@@ -35,6 +35,7 @@ async fn tenant() -> TenantCrm {
             key: field_type.code().to_owned(),
             label: field_type.code().to_owned(),
             field_type: *field_type,
+            references: (*field_type == CustomType::Reference).then(|| "companies".to_owned()),
             options: if chosen { vec!["a".into(), "b c".into()] } else { Vec::new() },
             ..CustomFieldDraft::default()
         };

@@ -105,7 +105,6 @@ pub(crate) struct Own;
 
 const OWN: &[(&str, Kind)] = &[
     ("region", Kind::Text),
-    ("the region", Kind::Text),
     ("seats", Kind::Decimal { scale: 6 }),
     ("floors", Kind::Int),
     ("modules", Kind::Codes),

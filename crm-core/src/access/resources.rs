@@ -28,7 +28,7 @@ pub struct Resource {
 }
 
 const RECORD: &[&str] = &["read", "create", "update", "delete", "export", "import"];
-const WORDS: &[&str] = &["read", "create", "update", "delete"];
+const WORDS: &[&str] = &["read", "create", "update", "delete", "export"];
 
 /// Every resource of the product.
 pub const RESOURCES: &[Resource] = &[
@@ -42,7 +42,7 @@ pub const RESOURCES: &[Resource] = &[
     Resource {
         name: "users",
         class: Class::Administration,
-        actions: &["read", "create", "update", "delete"],
+        actions: &["read", "create", "update", "delete", "export"],
     },
     Resource { name: "owners", class: Class::Administration, actions: &["manage"] },
     Resource { name: "roles", class: Class::Administration, actions: &["read", "manage"] },

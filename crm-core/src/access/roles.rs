@@ -128,7 +128,7 @@ impl BuiltIn {
 
     fn over_words(self, action: &str) -> Option<Reach> {
         match (self, action) {
-            (_, "read") | (Self::Manager, "create" | "update") => Some(Reach::All),
+            (_, "read") | (Self::Manager, "create" | "update" | "export") => Some(Reach::All),
             _ => None,
         }
     }

@@ -22,6 +22,9 @@ pub enum Action {
     Restored,
     /// It was removed for good.
     Removed,
+    /// Records were given out as a file. The entry is about the export: its changes say how many,
+    /// and which were asked for.
+    Exported,
 }
 
 /// One entry: `created_at` tells when.

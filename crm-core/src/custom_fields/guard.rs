@@ -36,7 +36,7 @@ enum Mark {
     /// A definition, or a record that is named, must be as it was.
     AsItWas,
     /// A claim on a value of this field of these records.
-    Claim { record_type: String, field: String },
+    Claim { record_type: String, record: Uuid, field: String },
 }
 
 /// What a rejection of one of the guard's operations means.
@@ -44,18 +44,18 @@ enum Mark {
 pub(crate) enum Meaning {
     /// Definitions or claims have changed: the batch is to be looked at again.
     Again,
-    /// The caller is told.
-    Refused(Error),
+    /// The caller is told, and of which record it is.
+    Refused { record: Uuid, error: Error },
 }
 
 impl Marks {
     /// What the rejection of one of the guard's operations means, by its place among them.
     pub(crate) fn meaning(&self, place: usize, reason: &Rejection) -> Meaning {
         match (self.0.get(place), reason) {
-            (Some(Mark::Claim { record_type, field }), Rejection::Taken(key))
+            (Some(Mark::Claim { record_type, record, field }), Rejection::Taken(key))
                 if key == BY_VALUE =>
             {
-                Meaning::Refused(taken(record_type, field))
+                Meaning::Refused { record: *record, error: taken(record_type, field) }
             }
             _ => Meaning::Again,
         }
@@ -245,6 +245,7 @@ async fn claim(
         guard.operations.push(operation);
         guard.marks.0.push(Mark::Claim {
             record_type: moving.written.schema.name().to_owned(),
+            record: moving.written.id,
             field: format!("{}.{}", moving.written.name, moving.field.key),
         });
     }

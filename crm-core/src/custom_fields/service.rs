@@ -12,7 +12,7 @@ use crate::audit::Action;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::records::{ATTEMPTS, Records, Rules, Unit};
+use crate::records::{ATTEMPTS, Bulk, How, Outcome, Records, Rules, Selection, Unit};
 use crate::store::{
     Comparison, Deleted, Filter, Operation, Path, Query, Record, Sort, Value, Window,
     evaluate::value_at, system,
@@ -100,6 +100,26 @@ impl CustomFieldDefinitions {
     /// `WORK_PENDING` where some values are cleared and others are not.
     pub async fn restore(&self, id: Id<CustomField>, expected: Option<i64>) -> Result<CustomField> {
         self.begin(self.0.restore(id, expected).await?).await
+    }
+
+    /// As [`Records::bulk`]; what is made unique claims stored values.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn bulk(
+        &self,
+        which: Selection<CustomField>,
+        what: &Bulk<CustomField>,
+        how: How,
+    ) -> Result<Vec<Outcome<CustomField>>> {
+        let mut outcomes = self.0.bulk(which, what, how).await?;
+        for outcome in &mut outcomes {
+            if let Ok((field, true)) = &outcome.result {
+                let begun = self.begin(field.clone()).await;
+                outcome.result = begun.map(|field| (field, true));
+            }
+        }
+        Ok(outcomes)
     }
 
     /// Goes on with what is still to be done to stored values, one step; gives the definition as

@@ -4,7 +4,10 @@
 //! be forgotten. Rules of a type live in its [`Rules`]; nothing here knows a particular type.
 
 mod along;
+mod bulk;
 pub(crate) mod ends;
+mod export;
+mod rewrite;
 mod unit;
 
 use std::marker::PhantomData;
@@ -12,8 +15,12 @@ use std::marker::PhantomData;
 use async_trait::async_trait;
 
 pub use along::Along;
+pub use bulk::{Bulk, How, MAX_BATCH, MAX_BULK, Outcome, Selection};
 pub use ends::{End, EndRef, Ends};
+pub use export::Export;
 pub(crate) use unit::Unit;
+
+use rewrite::Step;
 
 use crate::access::{Permission, Reach, scoping};
 use crate::audit::Action;
@@ -23,8 +30,8 @@ use crate::entity::{Draft, Entity, Find, Patch, Where};
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::store::{
-    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Owners, Page, Path, Query,
-    Record, Schema, Scoping, Value, Window, system,
+    Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Page, Path, Query, Record,
+    Schema, Scoping, Value, Window, system,
 };
 
 /// How often a change is tried again when somebody else was faster.
@@ -258,9 +265,7 @@ impl<E: Rules> Records<E> {
     /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Stale`] where the record is not at the
     /// version expected.
     pub async fn delete(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
-        let permission = Self::permission("delete");
-        let change = |_: &mut E| {};
-        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Deleted, &change).await
+        self.rewrite(id, expected, &Step::new(Action::Deleted, &|_| Ok(()))).await.map(|(e, _)| e)
     }
 
     /// Brings a deleted record back. Needs `delete`.
@@ -268,9 +273,7 @@ impl<E: Rules> Records<E> {
     /// # Errors
     /// As [`Records::delete`]; [`Error::Conflict`] where a unique key was taken meanwhile.
     pub async fn restore(&self, id: Id<E>, expected: Option<i64>) -> Result<E> {
-        let permission = Self::permission("delete");
-        let change = |_: &mut E| {};
-        self.rewrite(id, expected, &permission, Deleted::Only, Action::Restored, &change).await
+        self.rewrite(id, expected, &Step::new(Action::Restored, &|_| Ok(()))).await.map(|(e, _)| e)
     }
 
     /// Changes a record by a function, which may be called again where somebody else was faster
@@ -284,8 +287,11 @@ impl<E: Rules> Records<E> {
         expected: Option<i64>,
         change: impl Fn(&mut E) + Send + Sync,
     ) -> Result<E> {
-        let permission = Self::permission("update");
-        self.rewrite(id, expected, &permission, Deleted::Exclude, Action::Updated, &change).await
+        let change = |entity: &mut E| {
+            change(entity);
+            Ok(())
+        };
+        self.rewrite(id, expected, &Step::new(Action::Updated, &change)).await.map(|(e, _)| e)
     }
 
     /// A record, also a deleted one, for those who may bring it back.
@@ -293,95 +299,18 @@ impl<E: Rules> Records<E> {
     /// # Errors
     /// As [`Records::get`].
     pub async fn load(&self, id: Id<E>, deleted: Deleted) -> Result<E> {
+        self.load_among(&Filter::All, id, deleted).await
+    }
+
+    /// A record, where it is one of those that match.
+    async fn load_among(&self, among: &Filter, id: Id<E>, deleted: Deleted) -> Result<E> {
         let query = Query::new(E::schema().clone())
             .filter(Filter::In(Path::field(system::ID), vec![Value::Uuid(id.uuid())]))?
+            .filter(among.clone())?
             .window(Window::Page { offset: 0, limit: 1 })?
             .deleted(deleted);
         let found = self.select(query).await?.items.into_iter().next();
         found.ok_or_else(|| Error::not_found(E::ENTITY, id))
-    }
-
-    async fn rewrite(
-        &self,
-        id: Id<E>,
-        expected: Option<i64>,
-        permission: &Permission,
-        deleted: Deleted,
-        action: Action,
-        change: &(dyn Fn(&mut E) + Send + Sync),
-    ) -> Result<E> {
-        let mut attempt = 1;
-        loop {
-            let before = self.load(id, deleted).await?;
-            let reach = self.within.actor().require(permission)?;
-            self.require_reach(permission, reach, &before).await?;
-            if let Some(expected) = expected.filter(|expected| *expected != before.version()) {
-                let (kind, id) = (E::ENTITY.to_owned(), id.to_string());
-                return Err(Error::Stale { kind, id, expected });
-            }
-            let mut after = before.clone();
-            change(&mut after);
-            match self.put(permission, reach, action, before, after).await {
-                // Somebody was faster: with this record, if no version of it was expected, or
-                // with another one that the change rests on.
-                Err(Error::Stale { kind, id: stale, .. })
-                    if expected.is_none() || kind != E::ENTITY || stale != id.to_string() =>
-                {
-                    if attempt == ATTEMPTS {
-                        return Err(Error::busy(&kind, stale));
-                    }
-                    attempt += 1;
-                }
-                done => return done,
-            }
-        }
-    }
-
-    /// Writes a record in place of itself, once: whoever calls may try again where it is stale.
-    /// That the reach of the permission contains it as it was has been seen to.
-    pub(crate) async fn put(
-        &self,
-        permission: &Permission,
-        reach: Reach,
-        action: Action,
-        before: E,
-        mut after: E,
-    ) -> Result<E> {
-        // What is only deleted stays as it is, whatever the rules have become; what reaches it is
-        // held all the same.
-        let held = match action {
-            Action::Deleted if *E::schema().owners() == Owners::Ends => {
-                let record = self.as_record(&before);
-                let held = ends::hold_references(&self.within, E::schema(), Some(&record), &record);
-                match held.await {
-                    // Gone since it was read, and the record with it.
-                    Err(Error::Invalid(_)) => {
-                        return Err(Error::not_found(E::ENTITY, before.id()));
-                    }
-                    held => held?,
-                }
-            }
-            Action::Deleted => Vec::new(),
-            _ => self.check(Some(&before), &mut after).await?,
-        };
-        if action == Action::Updated && after == before {
-            return Ok(before);
-        }
-        let mut unit = Unit::within(&self.within);
-        let mut system = unit.next(&before);
-        match action {
-            Action::Deleted => system.deleted_at = Some(unit.now()),
-            Action::Restored => system.deleted_at = None,
-            _ => {}
-        }
-        after.set_system(system);
-        self.require_reach(permission, reach, &after).await?;
-        let mut along = Along::new(&mut unit);
-        E::accompany(action, Some(&before), &after, &self.within, &mut along).await?;
-        unit.update(before, after.clone(), action)?;
-        unit.hold(held);
-        self.commit(unit).await?;
-        self.as_shown(after).await
     }
 
     /// Cleans an entity and refuses what cannot be, all faults at once; gives what has to stay as

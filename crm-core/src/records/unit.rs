@@ -76,6 +76,46 @@ impl Unit {
         self
     }
 
+    /// An empty change at the same moment, of the same actor and origin.
+    pub(crate) fn beside(&self) -> Self {
+        Self {
+            crm: self.crm.clone(),
+            now: self.now,
+            tenant: self.tenant,
+            actor: self.actor,
+            origin: self.origin.clone(),
+            operations: Vec::new(),
+            told: None,
+        }
+    }
+
+    /// Takes in what another change consists of. What both ask for in the same words is done once.
+    /// Answers whether both can be one commit: not where one rests on a record that the other one
+    /// writes, or both write one, because each was decided on without the other.
+    pub(crate) fn absorb(&mut self, other: Self) -> bool {
+        for operation in other.operations {
+            // What is new is nobody else's.
+            let theirs = match &operation {
+                Operation::Insert { .. } => None,
+                operation => operation.target().map(|(schema, id)| (Arc::clone(schema), id)),
+            };
+            let same = theirs.and_then(|(schema, id)| {
+                let ours =
+                    self.operations.iter().filter(|ours| !matches!(ours, Operation::Insert { .. }));
+                ours.into_iter().find(|ours| {
+                    ours.target().is_some_and(|(s, ours)| ours == id && s.name() == schema.name())
+                })
+            });
+            match same {
+                None => self.operations.push(operation),
+                Some(same) if *same == operation => {}
+                Some(_) => return false,
+            }
+        }
+        self.told = self.told.take().or(other.told);
+        true
+    }
+
     /// When the change happens.
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.now
@@ -220,8 +260,16 @@ impl Unit {
 
     /// Commits within an actor's tenant, with what belongs to it because of the tenant's own
     /// fields.
-    pub(crate) async fn commit(mut self, tenant: &TenantCrm) -> Result<Commit> {
-        let claim = self.claim()?;
+    pub(crate) async fn commit(self, tenant: &TenantCrm) -> Result<Commit> {
+        self.commit_naming(tenant).await.map_err(|(_, error)| error)
+    }
+
+    /// The same; an error comes with the record that it is about, where it is about one.
+    pub(crate) async fn commit_naming(
+        mut self,
+        tenant: &TenantCrm,
+    ) -> Result<Commit, (Option<Uuid>, Error)> {
+        let claim = self.claim().map_err(unnamed)?;
         let done = self.commit_guarded(tenant).await?;
         if let Some((attempt, claim)) = claim {
             attempt.claimed(claim);
@@ -229,34 +277,35 @@ impl Unit {
         Ok(done)
     }
 
-    async fn commit_guarded(self, tenant: &TenantCrm) -> Result<Commit> {
+    async fn commit_guarded(self, tenant: &TenantCrm) -> Result<Commit, (Option<Uuid>, Error)> {
         for _ in 0..ATTEMPTS {
-            let Guard { operations, marks } = guard(&self, tenant).await?;
+            let Guard { operations, marks } = guard(&self, tenant).await.map_err(unnamed)?;
             let described = describe(&self.operations);
             let shown = Shown::of(&self.operations);
             let own = self.operations.len();
             if operations.is_empty() {
-                let done = tenant.commit(Batch::new(self.operations)?).await;
+                let batch = Batch::new(self.operations).map_err(unnamed)?;
+                let done = tenant.commit(batch).await;
                 shown.forget(&self.crm);
-                return done.map_err(|error| explain(error, &described));
+                return done.map_err(|error| named(error, &described));
             }
             let all = self.operations.iter().cloned().chain(operations).collect();
-            let done = tenant.commit(Batch::new(all)?).await;
+            let done = tenant.commit(Batch::new(all).map_err(unnamed)?).await;
             shown.forget(&self.crm);
             match done {
                 Err(Error::Rejected { operation, reason }) if operation >= own => {
                     match marks.meaning(operation - own, &reason) {
                         Meaning::Again => CustomField::forget(tenant),
-                        Meaning::Refused(error) => return Err(error),
+                        Meaning::Refused { record, error } => return Err((Some(record), error)),
                     }
                 }
-                done => return done.map_err(|error| explain(error, &described)),
+                done => return done.map_err(|error| named(error, &described)),
             }
         }
         let of = self.operations.iter().find_map(Operation::target);
         let of = of.map(|(schema, id)| (schema.name().to_owned(), id.to_string()));
         let (kind, id) = of.unwrap_or_else(|| ("records".to_owned(), String::new()));
-        Err(Error::busy(&kind, id))
+        Err(unnamed(Error::busy(&kind, id)))
     }
 
     /// Commits for the system.
@@ -319,6 +368,25 @@ impl Unit {
         });
         // What happens to the installation's own records outside any tenant has no log to go to.
         let Some(tenant) = self.tenant else { return Ok(()) };
+        let (id, version) = (concerned.id(), concerned.version());
+        self.log(tenant, schema, action, (id, version), changes(schema, before, after))
+    }
+
+    /// Tells of an export, which changes no record: what is logged is the export itself.
+    pub(crate) fn exported<E: Entity>(&mut self, told: serde_json::Value) -> Result<()> {
+        let Some(tenant) = self.tenant else { return Ok(()) };
+        let id = self.crm.random().uuid(self.now);
+        self.log(tenant, E::schema(), Action::Exported, (id, 1), told)
+    }
+
+    fn log(
+        &mut self,
+        tenant: TenantId,
+        schema: &Schema,
+        action: Action,
+        (record_id, record_version): (Uuid, i64),
+        changes: serde_json::Value,
+    ) -> Result<()> {
         let system = self.fresh::<AuditEntry>();
         let entry = AuditEntry {
             id: system.id,
@@ -329,9 +397,9 @@ impl Unit {
             actor: self.actor,
             action,
             resource: schema.name().to_owned(),
-            record_id: concerned.id(),
-            record_version: concerned.version(),
-            changes: changes(schema, before, after),
+            record_id,
+            record_version,
+            changes,
             request: self.origin.request.clone(),
             address: self.origin.address.clone(),
         };
@@ -382,6 +450,18 @@ impl Shown {
         self.tags.iter().for_each(|tenant| crm.vocabularies().forget(*tenant));
         self.members.iter().for_each(|tenant| crm.staff().forget(*tenant));
     }
+}
+
+fn unnamed(error: Error) -> (Option<Uuid>, Error) {
+    (None, error)
+}
+
+fn named(error: Error, operations: &[Described]) -> (Option<Uuid>, Error) {
+    let about = match &error {
+        Error::Rejected { operation, .. } => operations.get(*operation),
+        _ => None,
+    };
+    (about.and_then(|about| about.id.parse().ok()), explain(error, operations))
 }
 
 struct Described {

@@ -1,7 +1,9 @@
 //! The service of roles.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
+use serde_json::Map;
 use uuid::Uuid;
 
 use super::CustomRole;
@@ -9,7 +11,7 @@ use crate::access::{BuiltIn, Grant, Permission};
 use crate::entity::{Entity, Find};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::records::Records;
+use crate::records::{Bulk, Export, How, Outcome, Records, Selection};
 use crate::store::evaluate::{self, Row};
 use crate::store::{Cursor, Deleted, MAX_LIMIT, Page, Query, Schema, Window};
 use crate::tenants::{TenantId, lately};
@@ -99,6 +101,61 @@ impl Roles {
         }
         let page = evaluate::select(&query, rows.iter(), &Unrelated);
         page.try_map(|record| CustomRole::from_values(record.into_values()))
+    }
+
+    /// As [`Records::export`], built-in ones among them. Needs `roles:manage`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn export(
+        &self,
+        query: Query,
+        most: Option<u64>,
+        told: Map<String, serde_json::Value>,
+    ) -> Result<Export<CustomRole>> {
+        self.0.within().actor().require(&Records::<CustomRole>::permission("export"))?;
+        let mut roles = Vec::new();
+        let mut after = None;
+        loop {
+            let window = Window::Cursor { after, limit: MAX_LIMIT };
+            let page = self.select(query.clone().window(window)?).await?;
+            roles.extend(page.items);
+            after = page.next;
+            if after.is_none() {
+                return self.0.export_these(roles, most, told).await;
+            }
+        }
+    }
+
+    /// As [`Records::bulk`]. A filter chooses among the tenant's own; a built-in one that is named
+    /// fails with code `BUILT_IN_ROLE`.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn bulk(
+        &self,
+        which: Selection<CustomRole>,
+        what: &Bulk<CustomRole>,
+        how: How,
+    ) -> Result<Vec<Outcome<CustomRole>>> {
+        let Selection::Ids(ids) = which else { return self.0.bulk(which, what, how).await };
+        let built_in = ids.iter().filter_map(|(id, _)| Some((*id, self.require_own(*id).err()?)));
+        let refused: HashMap<Id<CustomRole>, Error> = built_in.collect();
+        let order: Vec<Id<CustomRole>> = ids.iter().map(|(id, _)| *id).collect();
+        let own = ids.into_iter().filter(|(id, _)| !refused.contains_key(id)).collect();
+        let refusals = || {
+            let of = order.iter().filter_map(|id| Some((*id, refused.get(id)?.clone())));
+            of.map(|(id, error)| Outcome { id, result: Err(error) }).collect::<Vec<_>>()
+        };
+        if how.atomic && !refused.is_empty() {
+            return Ok(refusals());
+        }
+        let mut outcomes = self.0.bulk(Selection::Ids(own), what, how).await?;
+        outcomes.extend(refusals());
+        let place = |id: Id<CustomRole>| order.iter().position(|other| *other == id);
+        outcomes.sort_by_key(|outcome| place(outcome.id));
+        outcomes.dedup_by_key(|outcome| outcome.id);
+        Ok(outcomes)
     }
 
     /// A role, built in or not. Needs `roles:read`.

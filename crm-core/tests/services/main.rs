@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
 
 mod auth;
+mod bulk;
 mod companies;
 mod custom_fields;
 mod field_contention;

@@ -45,6 +45,13 @@ impl<T> Clone for MergePatch<T> {
     }
 }
 
+impl<T> MergePatch<T> {
+    /// A patch that stands within another body.
+    pub fn of(patch: Value) -> Self {
+        Self { patch, of: PhantomData }
+    }
+}
+
 impl<T: DeserializeOwned + Type> MergePatch<T> {
     /// The DTO that results where the patch is applied to what `current` serialises to.
     ///

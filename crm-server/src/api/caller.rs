@@ -3,6 +3,7 @@
 //! Asking for a [`Caller`] is what guards an operation; the document says so by itself.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crm_core::access::Origin;
 use crm_core::auth::{Membership, Session};
@@ -13,6 +14,7 @@ use crm_core::{Id, TenantCrm};
 use poem::http::{StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
+use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
 use super::error::{ApiError, Fault};
@@ -78,6 +80,17 @@ impl Caller {
     /// the next request need not wait for the note of it.
     pub fn forget_who_may_what(&self) {
         self.app.standings().forget_in(self.membership.tenant.id);
+    }
+
+    /// Room for one more export, until it is given back.
+    ///
+    /// # Errors
+    /// 503 where there is none.
+    pub fn room_for_export(&self) -> Result<OwnedSemaphorePermit, ApiError> {
+        Arc::clone(self.app.exports()).try_acquire_owned().map_err(|_| {
+            let message = "too many exports are being made: limits.exports";
+            ApiError::unavailable("OVERLOADED", message, Duration::from_secs(5))
+        })
     }
 
     /// What one request may ask for.

@@ -9,21 +9,25 @@ use std::sync::Arc;
 
 use crm_core::custom_fields::{CustomField, CustomFieldDefinitions};
 use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
+use crm_core::records::{Bulk, Export, How, Outcome, Selection};
 use crm_core::store::{Deleted, Filter, Page, Query};
-use crm_core::{Entity, Error, Id, Records, Result, Rules, TenantCrm};
+use crm_core::{Draft, Entity, Error, Id, Records, Result, Rules, TenantCrm};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::types::Type;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::body::{Body, MergePatch};
+use super::bulk::{self, BulkInput, BulkUpdateInput, BulkView};
 use super::caller::Caller;
 use super::envelope::{Created, Listed, Meta, Reply};
 use super::error::ApiError;
 use super::etag;
+use super::export::{self, Exported};
 use super::known::Known;
 use crate::config::Limits;
 use crate::openapi::BASE;
@@ -64,6 +68,11 @@ pub trait Resource: Send + Sync + 'static {
     /// # Errors
     /// Where a value has a form that the library has no type for.
     fn draft(input: Self::Input) -> Result<<Self::Entity as Entity>::Draft>;
+
+    /// Puts what is to be stored in place of an entity's values.
+    fn put(draft: <Self::Entity as Entity>::Draft, entity: &mut Self::Entity) {
+        draft.replace(entity);
+    }
 
     /// Called when one was written, or brought back.
     fn written(caller: &Caller) {
@@ -125,6 +134,20 @@ pub trait Service<E: Entity>: Send + Sync {
     ) -> impl Future<Output = Result<E>> + Send;
     /// Deletes one softly.
     fn delete(&self, id: Id<E>, expected: Option<i64>) -> impl Future<Output = Result<E>> + Send;
+    /// Begins to give out all that are asked for.
+    fn export(
+        &self,
+        query: Query,
+        most: Option<u64>,
+        told: Map<String, Value>,
+    ) -> impl Future<Output = Result<Export<E>>> + Send;
+    /// Does the same with many.
+    fn bulk(
+        &self,
+        which: Selection<E>,
+        what: &Bulk<E>,
+        how: How,
+    ) -> impl Future<Output = Result<Vec<Outcome<E>>>> + Send;
     /// Brings one back.
     fn restore(&self, id: Id<E>, expected: Option<i64>) -> impl Future<Output = Result<E>> + Send;
 }
@@ -154,6 +177,23 @@ macro_rules! services {
             }
             async fn delete(&self, id: Id<$of>, expected: Option<i64>) -> Result<$of> {
                 self.delete(id, expected).await
+            }
+            async fn export(
+                &self,
+                query: Query,
+                most: Option<u64>,
+                told: Map<String, Value>,
+            ) -> Result<Export<$of>> {
+                let records: fn(&Self) -> &Records<$of> = $records;
+                records(self).export(query, most, told).await
+            }
+            async fn bulk(
+                &self,
+                which: Selection<$of>,
+                what: &Bulk<$of>,
+                how: How,
+            ) -> Result<Vec<Outcome<$of>>> {
+                self.bulk(which, what, how).await
             }
             async fn restore(&self, id: Id<$of>, expected: Option<i64>) -> Result<$of> {
                 self.restore(id, expected).await
@@ -272,6 +312,39 @@ impl<R: Resource> Crud<R> {
         let entity = R::service(caller.crm()).delete(Id::new(id.0), expected).await?;
         R::written(&caller);
         reply::<R>(&caller, entity).await
+    }
+
+    /// Export {records}
+    ///
+    /// Everything that the list would find under the same filter, search and order, as a file.
+    #[oai(path = "/export", method = "get")]
+    async fn export(&self, caller: Caller, request: &Request) -> Result<Exported, ApiError> {
+        export::export::<R>(caller, request).await
+    }
+
+    /// Delete many {records}
+    ///
+    /// Each as if it were deleted alone; the answer says what became of each.
+    #[oai(path = "/bulk/delete", method = "post")]
+    async fn bulk_delete(
+        &self,
+        caller: Caller,
+        input: Body<BulkInput>,
+    ) -> Result<Reply<BulkView>, ApiError> {
+        bulk::delete::<R>(&caller, input.0).await
+    }
+
+    /// Change many {records}
+    ///
+    /// Each as if it were changed alone, by the same JSON merge patch; the answer says what became
+    /// of each.
+    #[oai(path = "/bulk/update", method = "post")]
+    async fn bulk_update(
+        &self,
+        caller: Caller,
+        input: Body<BulkUpdateInput>,
+    ) -> Result<Reply<BulkView>, ApiError> {
+        bulk::update::<R>(&caller, input.0).await
     }
 
     /// Restore a deleted {record}

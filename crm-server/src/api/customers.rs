@@ -2,6 +2,7 @@
 
 mod figures;
 mod found;
+mod many;
 mod view;
 
 use crm_core::custom_fields::MOST_FIGURES;
@@ -14,6 +15,8 @@ use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
 use uuid::Uuid;
 
+use super::body::Body;
+use super::bulk::BulkView;
 use super::caller::Caller;
 use super::crud::{self, Resource, parameters};
 use super::envelope::{Listed, Reply};
@@ -21,6 +24,7 @@ use super::error::ApiError;
 use super::etag;
 
 pub use figures::{Counted, CustomerStatsView};
+pub use many::{BulkAssignInput, BulkTagInput};
 pub use view::{CustomerInput, CustomerResource, CustomerView};
 
 /// The parameter that names the tenant's own fields that figures are given over.
@@ -86,6 +90,30 @@ impl CustomersApi {
         let asked = crud::asked::<CustomerResource>(&caller, &parameters, &[FIGURES]).await?;
         let stats = caller.crm().customers().stats_with(Where::new(asked.filter), &own).await?;
         Ok(Reply::new(stats.into()))
+    }
+
+    /// Assign many customers to somebody, or to nobody
+    ///
+    /// Each as if it were changed alone; the answer says what became of each.
+    #[oai(path = "/bulk/assign", method = "post")]
+    async fn bulk_assign(
+        &self,
+        caller: Caller,
+        input: Body<BulkAssignInput>,
+    ) -> Result<Reply<BulkView>, ApiError> {
+        many::assign(&caller, input.0).await
+    }
+
+    /// Add tags to many customers, take tags from them, or put others in their place
+    ///
+    /// Each as if it were changed alone; the answer says what became of each.
+    #[oai(path = "/bulk/tag", method = "post")]
+    async fn bulk_tag(
+        &self,
+        caller: Caller,
+        input: Body<BulkTagInput>,
+    ) -> Result<Reply<BulkView>, ApiError> {
+        many::tag(&caller, input.0).await
     }
 
     /// Activate a customer

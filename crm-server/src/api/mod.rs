@@ -4,12 +4,14 @@
 //! nothing: permissions, rules and defaults are the library's.
 
 pub mod body;
+pub mod bulk;
 pub mod caller;
 pub mod crud;
 pub mod embed;
 pub mod envelope;
 pub mod error;
 pub mod etag;
+pub mod export;
 pub mod idempotency;
 mod known;
 pub mod values;
@@ -45,6 +47,10 @@ macro_rules! resources {
         fn controlled() -> Vec<(&'static str, Vec<ParameterDescription>)> {
             vec![$(described::<$resource>()),*]
         }
+
+        fn exported() -> Vec<(String, Vec<ParameterDescription>)> {
+            vec![$(export::described::<$resource>()),*]
+        }
     };
 }
 
@@ -73,6 +79,13 @@ pub fn all() -> impl OpenApi + 'static {
         custom_fields::CustomFieldsApi,
         controllers(),
     )
+}
+
+/// The exports, each with its path and its parameters.
+pub fn exports() -> Vec<(String, Vec<ParameterDescription>)> {
+    let mut exports = exported();
+    exports.push(export::described::<users::MemberResource>());
+    exports
 }
 
 /// The lists, each with its path and its parameters.

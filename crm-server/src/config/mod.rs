@@ -314,6 +314,8 @@ pub struct Limits {
     pub connections: usize,
     /// The most conditions in a filter.
     pub filter_terms: usize,
+    /// How many exports are made at once.
+    pub exports: usize,
 }
 
 impl Default for Limits {
@@ -334,6 +336,8 @@ impl Default for Limits {
             idle_timeout: Span::seconds(75),
             connections: 4_096,
             filter_terms: 200,
+            // Each holds a thousand records or two.
+            exports: 8,
         }
     }
 }
@@ -516,6 +520,7 @@ impl Config {
             ("limits.idle_timeout", self.limits.idle_timeout.as_millis()),
             ("limits.connections", self.limits.connections as u64),
             ("limits.filter_terms", self.limits.filter_terms as u64),
+            ("limits.exports", self.limits.exports as u64),
             ("tokens.access_lifetime", self.tokens.access_lifetime.as_millis()),
             ("tokens.refresh_lifetime", self.tokens.refresh_lifetime.as_millis()),
             ("tokens.remember_me_lifetime", self.tokens.remember_me_lifetime.as_millis()),

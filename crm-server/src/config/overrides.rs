@@ -176,6 +176,9 @@ pub struct Overrides {
     /// The most conditions in a filter
     #[arg(long, global = true, env = "CRM_FILTER_TERMS")]
     pub filter_terms: Option<usize>,
+    /// How many exports are made at once
+    #[arg(long, global = true, env = "CRM_EXPORTS")]
+    pub exports: Option<usize>,
 }
 
 impl Overrides {
@@ -236,6 +239,7 @@ impl Overrides {
             idle_timeout,
             connections,
             filter_terms,
+            exports,
         } = self;
         let Config {
             bind: to_bind,
@@ -326,6 +330,7 @@ impl Overrides {
         set(&mut limits.idle_timeout, idle_timeout);
         set(&mut limits.connections, connections);
         set(&mut limits.filter_terms, filter_terms);
+        set(&mut limits.exports, exports);
     }
 }
 

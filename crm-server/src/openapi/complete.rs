@@ -8,10 +8,7 @@ use super::{errors, examples, lists, parameters, replies, schemas, words};
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
 /// `described` are the lists of the API, each with its path and its parameters.
-pub(super) fn complete(
-    document: &mut Value,
-    described: &[(&'static str, Vec<ParameterDescription>)],
-) {
+pub(super) fn complete(document: &mut Value, described: &[(String, Vec<ParameterDescription>)]) {
     document["openapi"] = json!("3.1.0");
     // Each operation says its own; this is what the reference offers to sign in with.
     document["security"] = json!([{"bearer": []}]);
@@ -35,6 +32,7 @@ pub(super) fn complete(
     }
     document["tags"] = words::in_order(tags);
     components.put(document);
+    name_changes(document);
     replies::link(document);
     parameters::share(document);
     examples::complete(document);
@@ -121,6 +119,41 @@ fn say(operation: &mut Value, path: &str) {
         let summary = operation["summary"].as_str().unwrap_or_default();
         let stop = if summary.ends_with(['.', '?', '!']) { "" } else { "." };
         operation["description"] = json!(format!("{summary}{stop}"));
+    }
+}
+
+/// The body that changes many records, as their handlers share it.
+const CHANGES_OF_MANY: &str = "BulkUpdateInput";
+
+/// What changes many records is of a schema of its own for each type, with the patch of one in it.
+fn name_changes(document: &mut Value) {
+    const SCHEMA: &str = "/requestBody/content/application~1json/schema";
+    let mut named = Map::new();
+    let paths = document["paths"].as_object_mut().map(std::mem::take).unwrap_or_default();
+    let patch_of = |base: &str| {
+        let patch =
+            paths.get(&format!("{base}/{{id}}"))?.get("patch")?.pointer("/requestBody/content")?;
+        schemas::referred(&patch.get(MERGE_PATCH)?["schema"]).map(str::to_owned)
+    };
+    let mut changed = paths.clone();
+    for (path, item) in &mut changed {
+        let operation = item.get_mut("post");
+        let Some(schema) = operation.and_then(|of| of.pointer_mut(SCHEMA)) else { continue };
+        let Some(base) = path.strip_suffix("/bulk/update").or(path.strip_suffix("/bulk-update"))
+        else {
+            continue;
+        };
+        let Some(patch) = patch_of(base) else { continue };
+        let mut own = document["components"]["schemas"][CHANGES_OF_MANY].clone();
+        own["properties"]["changes"] = schemas::reference(&patch);
+        let name = format!("Bulk{}Update", patch.trim_end_matches("Patch"));
+        *schema = schemas::reference(&name);
+        named.insert(name, own);
+    }
+    document["paths"] = Value::Object(changed);
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.remove(CHANGES_OF_MANY);
+        schemas.extend(named);
     }
 }
 

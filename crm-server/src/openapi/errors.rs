@@ -40,10 +40,14 @@ pub(super) enum Trait {
     Values,
     /// It says whether the server is ready.
     Ready,
+    /// It is about many records, which its body chooses and any of which can be at fault.
+    Many,
+    /// It answers with a file.
+    File,
 }
 
 impl Trait {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 15] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -57,6 +61,8 @@ impl Trait {
         Self::Key,
         Self::Values,
         Self::Ready,
+        Self::Many,
+        Self::File,
     ];
 
     /// What tells the component of a failure from others of the same status.
@@ -72,6 +78,8 @@ impl Trait {
             Self::Key => "Key",
             Self::Credentials => "Credentials",
             Self::Ready => "Ready",
+            Self::Many => "Many",
+            Self::File => "File",
         }
     }
 }
@@ -111,6 +119,34 @@ const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
     ("UNAVAILABLE", "the store is away for a moment", None),
 ];
 
+/// Codes of the parameters of a list, which a body can have as a filter.
+const OF_LISTS: &[&str] = &[
+    "UNKNOWN_PARAMETER",
+    "UNKNOWN_FIELD",
+    "INVALID_VALUE",
+    "INVALID_CHOICE",
+    "INVALID_CURSOR",
+    "INVALID_FILTER",
+    "INVALID_OPERATOR",
+    "INVALID_TEXT",
+    "INVALID_TYPE",
+    "CONTRADICTION",
+    "DUPLICATE_PARAMETER",
+    "FILTER_TOO_COMPLEX",
+    "FILTER_TOO_LONG",
+    "NOT_FILTERABLE",
+    "NOT_SEARCHABLE",
+    "NOT_SORTABLE",
+    "OUT_OF_RANGE",
+    "REQUIRED",
+    "TOO_LONG",
+    "TOO_MANY_PARAMETERS",
+    "TOO_PRECISE",
+    "UNKNOWN_EXPANSION",
+    "INVALID_RECORD",
+    "UNKNOWN_RECORD_TYPE",
+];
+
 const FAILURES: &[Failure] = &[
     Failure {
         status: "400",
@@ -129,35 +165,8 @@ const FAILURES: &[Failure] = &[
                     "TOO_MANY",
                 ],
             ),
-            (
-                Trait::List,
-                &[
-                    "UNKNOWN_PARAMETER",
-                    "UNKNOWN_FIELD",
-                    "INVALID_VALUE",
-                    "INVALID_CHOICE",
-                    "INVALID_CURSOR",
-                    "INVALID_FILTER",
-                    "INVALID_OPERATOR",
-                    "INVALID_TEXT",
-                    "INVALID_TYPE",
-                    "CONTRADICTION",
-                    "DUPLICATE_PARAMETER",
-                    "FILTER_TOO_COMPLEX",
-                    "FILTER_TOO_LONG",
-                    "NOT_FILTERABLE",
-                    "NOT_SEARCHABLE",
-                    "NOT_SORTABLE",
-                    "OUT_OF_RANGE",
-                    "REQUIRED",
-                    "TOO_LONG",
-                    "TOO_MANY_PARAMETERS",
-                    "TOO_PRECISE",
-                    "UNKNOWN_EXPANSION",
-                    "INVALID_RECORD",
-                    "UNKNOWN_RECORD_TYPE",
-                ],
-            ),
+            (Trait::List, OF_LISTS),
+            (Trait::Many, OF_LISTS),
             (Trait::Path, &["INVALID_PARAMETER"]),
             (Trait::Query, &["INVALID_PARAMETER", "INVALID_TEXT", "UNKNOWN_EXPANSION"]),
             (Trait::Version, &["INVALID_HEADER"]),
@@ -186,7 +195,7 @@ const FAILURES: &[Failure] = &[
         status: "404",
         name: "NotFound",
         meaning: "Not there, or not the caller's to see",
-        codes: &[(Trait::Path, &["NOT_FOUND"])],
+        codes: &[(Trait::Path, &["NOT_FOUND"]), (Trait::Many, &["NOT_FOUND"])],
     },
     Failure {
         status: "408",
@@ -212,6 +221,7 @@ const FAILURES: &[Failure] = &[
                 ],
             ),
             (Trait::People, &["IN_USE", "USER_EXISTS"]),
+            (Trait::Many, &["ENTANGLED", "NOT_REACHED"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],
     },
@@ -219,7 +229,7 @@ const FAILURES: &[Failure] = &[
         status: "412",
         name: "Stale",
         meaning: "The record was changed since it was read",
-        codes: &[(Trait::Version, &["STALE_VERSION"])],
+        codes: &[(Trait::Version, &["STALE_VERSION"]), (Trait::Many, &["STALE_VERSION"])],
     },
     Failure {
         status: "413",
@@ -250,6 +260,7 @@ const FAILURES: &[Failure] = &[
                 &["REQUIRED", "TOO_LONG", "OUT_OF_RANGE", "LIMIT_EXCEEDED", "UNKNOWN_RECORD_TYPE"],
             ),
             (Trait::Key, &["IDEMPOTENCY_KEY_REUSED"]),
+            (Trait::File, &["LIMIT_EXCEEDED"]),
         ],
     },
     Failure {
@@ -468,6 +479,8 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
         Trait::Ready => path == "/health/ready",
+        Trait::Many => path.contains("/bulk"),
+        Trait::File => path.ends_with("/export"),
     };
     Trait::ALL.into_iter().filter(has).collect()
 }

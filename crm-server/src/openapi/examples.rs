@@ -106,6 +106,13 @@ const VALUES: &[(&str, &str)] = &[
 
 /// Bodies whose fields cannot be told one by one.
 const BODIES: &[(&str, &str)] = &[
+    ("BulkInput", r#"{"ids": ["0197d8a0-3c1f-7b52-9d0e-6f2a41c58e11"], "atomic": false}"#),
+    (
+        "BulkUpdateInput",
+        r#"{"ids": ["0197d8a0-3c1f-7b52-9d0e-6f2a41c58e11"], "changes": {}, "atomic": false}"#,
+    ),
+    ("BulkAssignInput", r#"{"filter": {"status": "paused"}, "assignedTo": null}"#),
+    ("BulkTagInput", r#"{"filter": "status = cancelled", "set": []}"#),
     (
         "CustomFieldInput",
         r#"{"recordType": "customers", "key": "seats", "label": "Seats", "type": "number",
@@ -199,7 +206,9 @@ fn of_media(
 /// A body that can be sent as it is: what is required and what stands for itself, no versions
 /// and no identifiers that the reader does not have.
 fn of_body(name: &str, schema: &Value, document: &Value) -> Value {
-    if let Some((_, text)) = BODIES.iter().find(|(of, _)| *of == name) {
+    let is_bulk = name.starts_with("Bulk") && name.ends_with("Update");
+    let known = if is_bulk { "BulkUpdateInput" } else { name };
+    if let Some((_, text)) = BODIES.iter().find(|(of, _)| *of == known) {
         return serde_json::from_str(text).unwrap_or_default();
     }
     let mut value = of("", schema, document, 0);

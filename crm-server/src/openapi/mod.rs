@@ -65,7 +65,10 @@ pub fn document() -> &'static str {
     DOCUMENT.get_or_init(|| {
         let mut document: Value =
             serde_json::from_str(&service(api::all()).spec()).unwrap_or_default();
-        complete::complete(&mut document, &api::lists());
+        let lists =
+            api::lists().into_iter().map(|(path, parameters)| (path.to_owned(), parameters));
+        let described: Vec<_> = lists.chain(api::exports()).collect();
+        complete::complete(&mut document, &described);
         let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
         text.push('\n');
         text

@@ -24,7 +24,8 @@ pub(super) fn complete(operation: &mut Value, keyed: bool, schemas: &mut Map<Str
         let Some(envelope) = response.pointer_mut("/content/application~1json/schema") else {
             continue;
         };
-        if referred(envelope).is_some() {
+        // A file of records is no envelope.
+        if referred(envelope).is_some() || envelope["type"] == "array" {
             continue;
         }
         envelope["properties"]["success"] =

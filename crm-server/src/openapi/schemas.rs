@@ -201,6 +201,9 @@ fn mend_values(property: &str, schema: &mut Value, taken: bool) {
         *schema = described(reference(CUSTOM_FIELDS), schema);
         return;
     }
+    if property == "filter" && taken && schema.get("type").is_none() {
+        schema["type"] = json!(["string", "object"]);
+    }
     let format = schema["format"].as_str().unwrap_or_default().to_owned();
     match (schema["type"].as_str(), format.as_str()) {
         (Some("string"), "decimal") => {

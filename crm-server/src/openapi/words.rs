@@ -103,9 +103,13 @@ pub(super) fn singular(plural: &str) -> String {
     }
 }
 
+/// What is done to all of some records, or to many of them, and is no noun.
+const ACTIONS: &[&str] = &["bulk", "bulk-update", "export"];
+
 /// What the records of a path are called: `/customers/tags/{id}/restore` has `tags`.
 pub(super) fn noun(path: &str) -> String {
-    let leading = path.split('/').take_while(|segment| !segment.starts_with('{'));
+    let is_noun = |segment: &&str| !segment.starts_with('{') && !ACTIONS.contains(segment);
+    let leading = path.split('/').take_while(is_noun);
     spaced(leading.filter(|segment| !segment.is_empty()).last().unwrap_or_default())
 }
 
@@ -253,6 +257,8 @@ mod tests {
     fn nouns_are_those_of_the_records() {
         assert_eq!(noun("/customers/tags/{id}/restore"), "tags");
         assert_eq!(noun("/custom-fields"), "custom fields");
+        assert_eq!(noun("/customers/bulk/delete"), "customers");
+        assert_eq!(noun("/customers/tags/export"), "tags");
         assert_eq!(before("/customers/{id}/notes/{noteId}", "noteId"), "notes");
         assert_eq!(parameters("/customers/{id}/notes/{noteId}"), ["id", "noteId"]);
         assert_eq!(with_article("employee"), "an employee");

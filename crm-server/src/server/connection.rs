@@ -18,6 +18,7 @@ use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
 use super::Course;
+use super::answer::Answer;
 use super::phase::Phase;
 use super::refusal::Refusals;
 use super::watched::Watched;
@@ -103,8 +104,8 @@ impl Service {
                 let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
                 async move {
                     let response = endpoint.get_response(request).await;
-                    phase.answered();
-                    Ok::<hyper::Response<_>, Infallible>(response.into())
+                    let response: hyper::Response<_> = response.into();
+                    Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
                 }
             })
         };

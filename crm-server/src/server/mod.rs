@@ -4,6 +4,7 @@
 //! there is a request: how many connections there are, how long one may take to say what it
 //! wants, and that Nagle's delay is off. A proxy in front speaks HTTP/2 and TLS with callers.
 
+mod answer;
 mod connection;
 mod phase;
 pub(crate) mod refusal;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 #[derive(Debug, Default)]
 pub(super) struct Phase {
     at: AtomicU8,
+    making: AtomicBool,
     finishing: AtomicBool,
 }
 
@@ -29,8 +30,18 @@ impl Phase {
         self.at.store(BUSY, Ordering::Relaxed);
     }
 
-    /// Its answer is on the way.
+    /// Whether more of the answer is being made, and nobody else is waited for.
+    pub(super) fn making(&self, making: bool) {
+        self.making.store(making, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_making(&self) -> bool {
+        self.making.load(Ordering::Relaxed)
+    }
+
+    /// All of its answer was made.
     pub(super) fn answered(&self) {
+        self.making(false);
         self.at.store(ANSWERED, Ordering::Relaxed);
     }
 

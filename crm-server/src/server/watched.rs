@@ -158,6 +158,12 @@ impl AsyncRead for Watched {
         if !this.is_late(context) {
             return Poll::Pending;
         }
+        // Neither is silence what is a long answer in the making, of which nothing is there yet.
+        if this.phase.is_making() {
+            this.something_happened();
+            let _ = this.is_late(context);
+            return Poll::Pending;
+        }
         // Nobody is told anything who has asked for nothing.
         if this.phase.at_rest() && !this.phase.untouched() {
             return Poll::Ready(Ok(()));

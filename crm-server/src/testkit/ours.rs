@@ -51,7 +51,41 @@ pub fn given() -> Given {
     let each = |(operation, fields): (&str, Value)| {
         (operation.to_owned(), fields.as_object().cloned().unwrap_or_default())
     };
-    given.into_iter().map(each).collect()
+    given.into_iter().chain(of_many()).map(each).collect()
+}
+
+/// What changes many records: all or none, so that one that is not there is refused and not only
+/// told of.
+fn of_many() -> impl Iterator<Item = (&'static str, Value)> {
+    let of = |id: &str, more: Value| {
+        let mut body = json!({"ids": [id], "versions": null, "filter": null, "atomic": true});
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        body
+    };
+    let same = || json!({"changes": {}});
+    let tags = json!({"add": ["{tags}"], "remove": [], "set": null});
+    [
+        ("POST /companies/bulk/delete", of("{new companies}", Value::Null)),
+        ("POST /companies/bulk/update", of("{new companies}", same())),
+        ("POST /custom-fields/bulk/delete", of("{new custom-fields}", Value::Null)),
+        ("POST /custom-fields/bulk/update", of("{new custom-fields}", same())),
+        ("POST /customers/bulk/assign", of("{new customers}", Value::Null)),
+        ("POST /customers/bulk/delete", of("{new customers}", Value::Null)),
+        ("POST /customers/bulk/tag", of("{new customers}", tags)),
+        ("POST /customers/bulk/update", of("{new customers}", same())),
+        ("POST /customers/tags/bulk/delete", of("{new tags}", Value::Null)),
+        ("POST /customers/tags/bulk/update", of("{new tags}", same())),
+        ("POST /relations/bulk/delete", of("{new relations}", Value::Null)),
+        ("POST /relations/bulk/update", of("{new relations}", same())),
+        ("POST /relations/kinds/bulk/delete", of("{new kinds}", Value::Null)),
+        ("POST /relations/kinds/bulk/update", of("{new kinds}", same())),
+        ("POST /users/bulk-update", of("{new users}", same())),
+        ("POST /users/roles/bulk/delete", of("{new roles}", Value::Null)),
+        ("POST /users/roles/bulk/update", of("{new roles}", same())),
+    ]
+    .into_iter()
 }
 
 /// What the probe finds at this server's own operations and is right. A list that may only

@@ -45,7 +45,7 @@ for_each_store! {
         let field = json!({"recordType": "customers", "key": "k", "label": "K", "type": "choice", "options": options});
         let body = owner.post("/api/v1/custom-fields", field).await.is(422);
         assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{body}");
-        owner.post("/api/v1/customers", json!({"companyName": "A", "customFields": members(10_001)})).await.fails(400, "TOO_MANY");
+        owner.post("/api/v1/customers", json!({"companyName": "A", "customFields": members(20_001)})).await.fails(400, "TOO_MANY");
     }
 
     async fn a_taken_value_is_409_and_tells_nothing_of_who_has_it(server: &TestServer) {

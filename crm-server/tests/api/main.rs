@@ -12,7 +12,11 @@ mod auth;
 #[cfg(test)]
 mod away;
 #[cfg(test)]
+mod bulk;
+#[cfg(test)]
 mod companies;
+#[cfg(test)]
+mod conventions;
 #[cfg(test)]
 mod cost;
 #[cfg(test)]
@@ -27,6 +31,8 @@ mod doctor;
 mod document;
 #[cfg(test)]
 mod edge;
+#[cfg(test)]
+mod export;
 #[cfg(test)]
 mod forged;
 #[cfg(test)]

@@ -156,6 +156,7 @@ struct Cast<'a> {
     role: &'static str,
     wrong: Vec<String>,
     tried: usize,
+    people: usize,
     /// Where records are that relations are made of.
     bases: BTreeMap<&'static str, Served>,
 }
@@ -184,6 +185,7 @@ impl<'a> Cast<'a> {
             role: role.code(),
             wrong: Vec::new(),
             tried: 0,
+            people: 0,
             bases: served(server).into_iter().map(|served| (served.resource, served)).collect(),
         }
     }
@@ -215,6 +217,12 @@ impl<'a> Cast<'a> {
     async fn body(&mut self, served: &Served, whose: Whose) -> Value {
         let operation = served.operation(&Method::POST, "").unwrap();
         let mut body = self.furnished.body(operation, &served.base).await.unwrap();
+        if served.resource == "users" {
+            // Nobody has signed up by it.
+            self.people += 1;
+            body["email"] = json!(format!("{}{}@records.example", self.role, self.people));
+            body.as_object_mut().unwrap().remove("username");
+        }
         if served.resource == "relations" {
             for (end, of) in [("from", "customers"), ("to", "companies")] {
                 let served = self.bases[of].clone();

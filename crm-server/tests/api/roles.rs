@@ -98,7 +98,7 @@ for_each_store! {
             let body = owner.post(ROLES, json!({"name": "R", "permissions": permissions})).await.fails(422, "TOO_MANY");
             assert_eq!(body["errors"].as_array().unwrap().len(), 1, "{body}");
         }
-        let permissions = vec![json!({"permission": "x:y", "reach": "all"}); 10_001];
+        let permissions = vec![json!({"permission": "x:y", "reach": "all"}); 20_001];
         owner.post(ROLES, json!({"name": "R", "permissions": permissions})).await.fails(400, "TOO_MANY");
         owner.get(&format!("{ROLES}?colour=red")).await.fails(400, "UNKNOWN_PARAMETER");
     }

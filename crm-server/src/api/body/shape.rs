@@ -9,7 +9,7 @@ use super::plain;
 use crate::api::error::ApiError;
 
 /// The most items of an array, or members of an object.
-const MOST: usize = 10_000;
+const MOST: usize = 20_000;
 
 /// Refuses what is no JSON, nests too deep, has too much side by side, or names a key of an object
 /// twice.

@@ -15,11 +15,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::body::{Body, MergePatch};
+use super::bulk::{self, BulkUpdateInput, BulkView};
 use super::caller::Caller;
 use super::crud::{self, Resource, Service, parameters};
 use super::envelope::{Created, Listed, Reply};
 use super::error::ApiError;
 use super::etag;
+use super::export::{self, Exported};
 use super::values::Code;
 use crate::openapi::BASE;
 
@@ -140,6 +142,27 @@ impl UsersApi {
         };
         caller.forget_who_may_what();
         crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Export users
+    ///
+    /// Everything that the list would find under the same filter, search and order, as a file.
+    #[oai(path = "/export", method = "get")]
+    async fn export(&self, caller: Caller, request: &Request) -> Result<Exported, ApiError> {
+        export::export::<MemberResource>(caller, request).await
+    }
+
+    /// Change many users' places in the tenant
+    ///
+    /// Each as if it were changed alone, by the same JSON merge patch; the answer says what became
+    /// of each.
+    #[oai(path = "/bulk-update", method = "post")]
+    async fn bulk_update(
+        &self,
+        caller: Caller,
+        input: Body<BulkUpdateInput>,
+    ) -> Result<Reply<BulkView>, ApiError> {
+        bulk::update::<MemberResource>(&caller, input.0).await
     }
 
     /// Bring back a user who left

@@ -2,6 +2,7 @@
 //! in every tenant; they are read like others and cannot be changed.
 
 use chrono::{DateTime, Utc};
+use crm_core::records::{Bulk, Export, How, Outcome, Selection};
 use crm_core::roles::{CustomRole, CustomRoleDraft, Roles};
 use crm_core::store::{Deleted, Page, Query};
 use crm_core::{Entity, Id, Result, TenantCrm};
@@ -9,6 +10,7 @@ use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::body::Body;
@@ -157,6 +159,22 @@ impl Service<CustomRole> for Roles {
     }
     async fn delete(&self, id: Id<CustomRole>, expected: Option<i64>) -> Result<CustomRole> {
         self.delete(id, expected).await
+    }
+    async fn export(
+        &self,
+        query: Query,
+        most: Option<u64>,
+        told: Map<String, Value>,
+    ) -> Result<Export<CustomRole>> {
+        self.export(query, most, told).await
+    }
+    async fn bulk(
+        &self,
+        which: Selection<CustomRole>,
+        what: &Bulk<CustomRole>,
+        how: How,
+    ) -> Result<Vec<Outcome<CustomRole>>> {
+        self.bulk(which, what, how).await
     }
     async fn restore(&self, id: Id<CustomRole>, expected: Option<i64>) -> Result<CustomRole> {
         (**self).restore(id, expected).await

@@ -3,13 +3,16 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use crm_core::records::{Bulk, Export, How, Outcome, Selection};
 use crm_core::store::{Deleted, Page, Query};
 use crm_core::users::{HandedOver, Member, MemberDraft, Members, UserId, UserStatus};
-use crm_core::{Entity, Id, Result, TenantCrm};
+use crm_core::{Draft, Entity, Id, Result, TenantCrm};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::super::caller::Caller;
 use super::super::crud::{Resource, Service};
 use super::super::values::Code;
 use super::permissions::GrantView;
@@ -187,9 +190,24 @@ impl Resource for MemberResource {
 
     fn draft(input: MemberInput) -> Result<<Member as Entity>::Draft> {
         let MemberInput { version: _, name, roles, title, phone } = input;
-        // Who it is, the path says: see the service below.
+        // Who it is, the path says.
         let user = UserId::new(Uuid::nil());
         Ok(MemberDraft { user, name, roles, title, phone })
+    }
+
+    fn put(draft: MemberDraft, member: &mut Member) {
+        Self::of(member.user, draft).replace(member);
+    }
+
+    fn written(caller: &Caller) {
+        caller.forget_who_may_what();
+    }
+}
+
+impl MemberResource {
+    /// Who it is does not change, and is not in the body.
+    fn of(user: UserId, draft: MemberDraft) -> MemberDraft {
+        MemberDraft { user, ..draft }
     }
 }
 
@@ -209,10 +227,26 @@ impl Service<Member> for Members {
         expected: Option<i64>,
         draft: MemberDraft,
     ) -> Result<Member> {
-        (**self).replace(id, expected, MemberDraft { user: id.cast(), ..draft }).await
+        (**self).replace(id, expected, MemberResource::of(id.cast(), draft)).await
     }
     async fn delete(&self, id: Id<Member>, expected: Option<i64>) -> Result<Member> {
         (**self).delete(id, expected).await
+    }
+    async fn export(
+        &self,
+        query: Query,
+        most: Option<u64>,
+        told: Map<String, Value>,
+    ) -> Result<Export<Member>> {
+        (**self).export(query, most, told).await
+    }
+    async fn bulk(
+        &self,
+        which: Selection<Member>,
+        what: &Bulk<Member>,
+        how: How,
+    ) -> Result<Vec<Outcome<Member>>> {
+        (**self).bulk(which, what, how).await
     }
     async fn restore(&self, id: Id<Member>, expected: Option<i64>) -> Result<Member> {
         (**self).restore(id, expected).await

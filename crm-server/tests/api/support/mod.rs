@@ -15,6 +15,7 @@ mod conforms;
 mod document;
 mod founder;
 mod people;
+mod samples;
 mod server;
 mod watched;
 
@@ -25,8 +26,9 @@ pub(crate) use document::check;
 pub(crate) use document::document;
 pub(crate) use founder::{Founder, GIVEN};
 pub(crate) use people::{PASSWORD, Person};
+pub(crate) use samples::{Kept, SAMPLES};
 pub(crate) use server::{Backend, TestServer};
-pub(crate) use watched::Watched;
+pub(crate) use watched::{Audited, Watched};
 
 /// Whether something becomes true within the second that is promised, and a little more.
 pub(crate) async fn soon(mut check: impl AsyncFnMut() -> bool) -> bool {

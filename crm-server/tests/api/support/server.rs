@@ -141,6 +141,11 @@ impl TestServer {
         Self { running, app, clock, store, database: None }
     }
 
+    /// Whether it is on PostgreSQL.
+    pub(crate) fn has_database(&self) -> bool {
+        self.database.is_some()
+    }
+
     /// A caller without a token.
     pub(crate) fn anonymous(&self) -> Client {
         Client::new(self.running.address())
