@@ -9,7 +9,7 @@ use crm_core::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Scoped, Store,
 };
 use crm_store_memory::MemoryStore;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::TestServer;
 
@@ -63,18 +63,28 @@ async fn a_list_asks_the_store_as_often_however_many_records_it_embeds_for() {
         });
         owner.post("/api/v1/customers", input).await.is(201);
     }
-    let asked = async |path: &str| {
-        let before = store.asked.load(Ordering::Relaxed);
-        owner.get(path).await.is(200);
-        store.asked.load(Ordering::Relaxed) - before
+    // The server clears up now and then and heeds what others have changed, whoever asks: what a
+    // request asks by itself is the least that was seen.
+    let asked = async |path: &str, before: &dyn Fn(usize) -> Option<Value>| {
+        let mut fewest = usize::MAX;
+        for i in 0..10 {
+            if let Some(tag) = before(i) {
+                owner.post("/api/v1/customers/tags", tag).await.is(201);
+            }
+            let before = store.asked.load(Ordering::Relaxed);
+            owner.get(path).await.is(200);
+            fewest = fewest.min(store.asked.load(Ordering::Relaxed) - before);
+        }
+        fewest
     };
-    asked("/api/v1/customers").await;
-    let one = asked("/api/v1/customers?limit=1").await;
-    assert_eq!(one, asked("/api/v1/customers?limit=50").await);
+    let again = |_| None;
+    let one = asked("/api/v1/customers?limit=1", &again).await;
+    assert_eq!(one, asked("/api/v1/customers?limit=50", &again).await);
     assert_eq!(one, 2, "the page, the companies; tags and people are known from a moment ago");
-    owner.post("/api/v1/customers/tags", json!({"name": "one more"})).await.is(201);
-    assert_eq!(asked("/api/v1/customers?limit=50").await, 3, "the page, the companies, the tags");
-    assert_eq!(asked("/api/v1/customers?limit=50&expand=").await, 1);
+    let after_a_tag = |i| Some(json!({"name": format!("one more {i}")}));
+    let first = asked("/api/v1/customers?limit=50", &after_a_tag).await;
+    assert_eq!(first, 3, "the page, the companies, the tags");
+    assert_eq!(asked("/api/v1/customers?limit=50&expand=", &again).await, 1);
     server.stop().await;
 }
 
