@@ -55,8 +55,9 @@ try {
   const inputs = "input[placeholder='Token']";
   await page.waitForSelector(inputs, { timeout: 30_000 });
   await pause();
-  // The one in the dialog, which is the last.
-  await (await page.$$(inputs)).at(-1).type(token);
+  // The one in the dialog, which is the last. Pasted: the page draws itself anew for each key.
+  await (await page.$$(inputs)).at(-1).focus();
+  await page.keyboard.sendCharacter(token);
   await pause();
   const answered = page.waitForResponse(
     (response) => new URL(response.url()).pathname === "/api/v1/customers",
