@@ -1,0 +1,105 @@
+//! What proves who somebody is: the keys and lifetimes of tokens, and how passwords are hashed.
+//! Nothing secret here has a default.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{ConfigError, Secret, Span};
+
+/// The algorithm that access tokens are signed with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+pub enum Algorithm {
+    /// RSA with SHA-256, understood everywhere.
+    #[serde(rename = "RS256")]
+    #[value(name = "RS256", alias = "rs256")]
+    Rs256,
+    /// Ed25519: smaller and faster to sign.
+    #[serde(rename = "EdDSA")]
+    #[value(name = "EdDSA", alias = "eddsa")]
+    EdDsa,
+}
+
+/// Access and refresh tokens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Tokens {
+    /// The algorithm of `key`.
+    pub algorithm: Algorithm,
+    /// The private key that signs, as PKCS#8 PEM. There is no default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+    /// A file that holds the key, in place of `key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Private keys that signed before, as PEM, oldest last: their tokens hold until they expire.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retired_keys: Vec<Secret>,
+    /// For whom tokens are: `aud`.
+    pub audience: String,
+    /// How long an access token holds.
+    pub access_lifetime: Span,
+    /// How long a session lives without being used.
+    pub refresh_lifetime: Span,
+    /// The same where the user asked to be remembered.
+    pub remember_me_lifetime: Span,
+    /// How far the clocks of two servers may differ.
+    pub leeway: Span,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            algorithm: Algorithm::Rs256,
+            key: None,
+            key_file: None,
+            retired_keys: Vec::new(),
+            audience: "crm".to_owned(),
+            access_lifetime: Span::minutes(15),
+            refresh_lifetime: Span::days(30),
+            remember_me_lifetime: Span::days(90),
+            leeway: Span::seconds(30),
+        }
+    }
+}
+
+impl Tokens {
+    /// The signing key, read from its file where it is in one.
+    ///
+    /// # Errors
+    /// Where there is none, or the file cannot be read.
+    pub fn signing_key(&self) -> Result<Secret, ConfigError> {
+        match (&self.key, &self.key_file) {
+            (Some(_), Some(_)) => {
+                Err(ConfigError::new("tokens.key and tokens.key_file are both set, keep one"))
+            }
+            (Some(key), None) => Ok(key.clone()),
+            (None, Some(file)) => std::fs::read_to_string(file).map(Secret::new).map_err(|error| {
+                ConfigError::new(format!("tokens.key_file {}: {error}", file.display()))
+            }),
+            (None, None) => Err(ConfigError::new(
+                "no signing key: set tokens.key or tokens.key_file (`crm-server init` makes one)",
+            )),
+        }
+    }
+}
+
+/// How passwords are hashed: Argon2id.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Passwords {
+    /// KiB of memory for one hash.
+    pub memory_kib: u32,
+    /// Passes over it.
+    pub iterations: u32,
+    /// Lanes.
+    pub parallelism: u32,
+    /// How many hashes are computed at once; the number of processors where it is 0.
+    pub concurrency: usize,
+}
+
+impl Default for Passwords {
+    fn default() -> Self {
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, concurrency: 0 }
+    }
+}
