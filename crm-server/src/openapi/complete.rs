@@ -145,8 +145,16 @@ fn name_changes(document: &mut Value) {
         };
         let Some(patch) = patch_of(base) else { continue };
         let mut own = document["components"]["schemas"][CHANGES_OF_MANY].clone();
-        own["properties"]["changes"] = schemas::reference(&patch);
-        let name = format!("Bulk{}Update", patch.trim_end_matches("Patch"));
+        let noun = patch.trim_end_matches("Patch");
+        let mut changes = document["components"]["schemas"][&patch].clone();
+        if let Some(fields) = changes["properties"].as_object_mut() {
+            // Each record has a version of its own: they are beside the changes.
+            fields.remove("version");
+        }
+        let of_changes = format!("{noun}Changes");
+        own["properties"]["changes"] = schemas::reference(&of_changes);
+        named.insert(of_changes, changes);
+        let name = format!("Bulk{noun}Update");
         *schema = schemas::reference(&name);
         named.insert(name, own);
     }

@@ -121,7 +121,9 @@ fn parameter(described: &ParameterDescription, path: &str, document: &mut Value)
 
 /// A choice under its name, which is that of a body where one has the same.
 fn choice(parameter: &str, codes: &[&str], path: &str, document: &mut Value) -> Value {
-    let codes = json!(codes);
+    // `expand=` embeds nothing.
+    let nothing = (parameter == "expand").then_some(&"");
+    let codes = json!(codes.iter().chain(nothing).collect::<Vec<_>>());
     if let Some(known) = choice_named(document, &codes) {
         return reference(&known);
     }
@@ -131,7 +133,7 @@ fn choice(parameter: &str, codes: &[&str], path: &str, document: &mut Value) -> 
         "includeDeleted" => ("DeletedRecords".to_owned(), "Whether deleted records are there."),
         "expand" => {
             let of = words::pascal(&words::singular(&words::noun(path)));
-            (format!("{of}Expansion"), "What can be embedded.")
+            (format!("{of}Expansion"), "What can be embedded; an empty one for nothing.")
         }
         _ => return json!({"type": "string", "enum": codes}),
     };

@@ -82,6 +82,11 @@ pub(super) fn all<V: Type>(schema: &Schema, custom: &[CustomField]) -> Vec<Colum
     columns
 }
 
+/// A name may stand in quotes, as the values of a filter may.
+fn unquoted(name: &str) -> &str {
+    name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name)
+}
+
 /// The columns that `fields` asks for, in its order, or all but those that are there only where
 /// they are asked for. A field that has several columns stands for all of them.
 ///
@@ -94,7 +99,8 @@ pub(super) fn chosen(
 ) -> Result<Vec<Column>, ApiError> {
     let mut chosen: Vec<Column> = Vec::new();
     // Named in full: schema types have an `is_empty` of their own, which is always false for texts.
-    for name in fields.split(',').map(str::trim).filter(|name| !str::is_empty(name)) {
+    let names = fields.split(',').map(|name| unquoted(name.trim()));
+    for name in names.filter(|name| !str::is_empty(name)) {
         let meant = |column: &&Column| column.name == name || column.field() == name;
         let found: Vec<&Column> = all.iter().filter(meant).collect();
         for column in &found {
@@ -247,6 +253,7 @@ mod tests {
         assert_eq!(names("name,id,name").unwrap(), ["name", "id"]);
         assert_eq!(names("custom.b,custom").unwrap(), ["custom.b", "custom.a"]);
         assert_eq!(names(" ").unwrap(), ["id", "name"], "what is there only where it is asked for");
+        assert_eq!(names(r#""name", id"#).unwrap(), ["name", "id"]);
         assert_eq!(names("nmae").unwrap_err().faults()[0].field.as_deref(), Some("fields"));
     }
 
