@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
+use tokio::sync::Notify;
 
 use crate::access::{Actor, scoping};
 use crate::auth::Auth;
@@ -15,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Random, SystemRandom};
 use crate::idempotency::Idempotency;
 use crate::lately::Lately;
-use crate::ports::PasswordHasher;
+use crate::ports::{MailTexts, Mailer, PasswordHasher};
 use crate::records::{Records, Rules};
 use crate::relations::{RelationKinds, Relations};
 use crate::roles::Roles;
@@ -38,6 +39,8 @@ struct Inner {
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
+    mailing: Option<Mailing>,
+    mail_waits: Notify,
     session_lifetimes: (TimeDelta, TimeDelta),
     tenant_grace: TimeDelta,
     definitions: Lately<[CustomField]>,
@@ -45,6 +48,9 @@ struct Inner {
     vocabularies: Lately<Vocabulary>,
     staff: Lately<Staff>,
 }
+
+/// What carries mails, and what finds their words.
+type Mailing = (Arc<dyn Mailer>, Arc<dyn MailTexts>);
 
 /// Every record type of the product, in the order in which tables are made.
 ///
@@ -78,6 +84,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
         crate::idempotency::Claim::schema(),
+        crate::mail::QueuedMail::schema(),
     ]
     .into_iter()
     .cloned()
@@ -93,6 +100,7 @@ pub struct CrmBuilder {
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
     keeps_users: bool,
+    mailing: Option<Mailing>,
     session_lifetimes: (TimeDelta, TimeDelta),
     tenant_grace: TimeDelta,
 }
@@ -126,6 +134,21 @@ impl CrmBuilder {
     pub fn users(mut self, hasher: impl PasswordHasher) -> Self {
         self.hasher = Some(Arc::new(hasher));
         self.keeps_users = true;
+        self
+    }
+
+    /// Letting people know by mail, in these words. Mails are queued with what they tell of;
+    /// [`System::deliver_mail`] sends them, and whoever hosts the CRM calls it. Without it nobody
+    /// is written to, and what takes a mail is refused.
+    #[must_use]
+    pub fn mails(self, mailer: impl Mailer, texts: impl MailTexts) -> Self {
+        self.shared_mails(Arc::new(mailer), Arc::new(texts))
+    }
+
+    /// The same with what the caller keeps a hand on.
+    #[must_use]
+    pub fn shared_mails(mut self, mailer: Arc<dyn Mailer>, texts: Arc<dyn MailTexts>) -> Self {
+        self.mailing = Some((mailer, texts));
         self
     }
 
@@ -166,6 +189,8 @@ impl CrmBuilder {
             random: self.random,
             hasher: self.hasher,
             keeps_users: self.keeps_users,
+            mailing: self.mailing,
+            mail_waits: Notify::new(),
             session_lifetimes: self.session_lifetimes,
             tenant_grace: self.tenant_grace,
             definitions: Lately::default(),
@@ -200,6 +225,7 @@ impl Crm {
             random: Arc::new(SystemRandom),
             hasher: None,
             keeps_users: false,
+            mailing: None,
             session_lifetimes: (TimeDelta::days(30), TimeDelta::days(90)),
             tenant_grace: TimeDelta::days(30),
         }
@@ -251,6 +277,20 @@ impl Crm {
             .hasher
             .as_deref()
             .ok_or_else(|| Error::internal("this CRM keeps no users; see CrmBuilder::users"))
+    }
+
+    /// Whether this CRM lets people know by mail.
+    pub fn sends_mails(&self) -> bool {
+        self.0.mailing.is_some()
+    }
+
+    pub(crate) fn mailing(&self) -> Option<(&dyn Mailer, &dyn MailTexts)> {
+        self.0.mailing.as_ref().map(|(mailer, texts)| (&**mailer, &**texts))
+    }
+
+    /// Woken when a mail was queued.
+    pub(crate) fn mail_waits(&self) -> &Notify {
+        &self.0.mail_waits
     }
 
     pub(crate) fn session_lasts(&self, remembered: bool) -> TimeDelta {

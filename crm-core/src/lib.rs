@@ -104,6 +104,7 @@ mod id;
 pub mod idempotency;
 pub mod language;
 mod lately;
+pub mod mail;
 mod near;
 pub mod ports;
 pub mod records;

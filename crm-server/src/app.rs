@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crm_core::ports::{MailTexts, Mailer};
 use crm_core::store::Store;
 use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
 use crm_store_postgres::{Pools, PostgresStore};
@@ -11,6 +12,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, get};
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, ConfigError};
+use crate::mail::{self, Smtp, Texts};
 use crate::metrics::{self, Metrics, Sources};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
@@ -64,6 +66,10 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// Ids and secrets.
     pub random: Arc<dyn Random>,
+    /// What carries mails; the mail server that the configuration names where absent.
+    pub mailer: Option<Arc<dyn Mailer>>,
+    /// Finds the words of mails; templates where absent.
+    pub mail_texts: Option<Arc<dyn MailTexts>>,
 }
 
 impl Parts {
@@ -76,6 +82,8 @@ impl Parts {
             pools: None,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
+            mailer: None,
+            mail_texts: None,
         }
     }
 
@@ -97,14 +105,18 @@ impl App {
     /// # Errors
     /// Where the configuration lacks something, or the store is not as it must be.
     pub async fn new(parts: Parts) -> Result<Arc<Self>, ConfigError> {
-        let Parts { config, store, mut probes, pools, clock, random } = parts;
+        let Parts { config, store, mut probes, pools, clock, random, mailer, mail_texts } = parts;
         let metrics = Arc::new(Metrics::new(clock.now()));
         let store = metrics.timed(store);
         let database = pools.as_ref().map(|_| "postgresql");
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&random));
         let traces = Arc::new(Traces::new(&config.traces, database, time, chance)?);
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
-        let crm = Crm::builder_on(store)
+        let mailer = match mailer {
+            Some(mailer) => Some(mailer),
+            None => Smtp::new(&config.mail)?.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>),
+        };
+        let mut builder = Crm::builder_on(store)
             .shared_clock(Arc::clone(&clock))
             .random(SharedRandom(Arc::clone(&random)))
             .users(Argon2Hasher::new(&config.passwords)?)
@@ -112,7 +124,18 @@ impl App {
                 config.tokens.refresh_lifetime.time_delta(),
                 config.tokens.remember_me_lifetime.time_delta(),
             )
-            .tenant_grace(config.tenants.grace.time_delta())
+            .tenant_grace(config.tenants.grace.time_delta());
+        if let Some(mailer) = mailer {
+            let texts = match mail_texts {
+                Some(texts) => texts,
+                None => {
+                    let base = config.mail.link_base.as_ref().unwrap_or(&config.public_url);
+                    Arc::new(Texts::new(base, config.mail.templates.as_deref())?)
+                }
+            };
+            builder = builder.shared_mails(mailer, texts);
+        }
+        let crm = builder
             .build()
             .await
             .map_err(|error| ConfigError::new(format!("the store: {error}")))?;
@@ -120,6 +143,9 @@ impl App {
         let standings = Arc::new(Standings::default());
         standing::watch(&standings, crm.clone());
         purge::now_and_then(&standings, crm.clone());
+        if crm.sends_mails() {
+            mail::send_what_is_queued(&standings, &crm);
+        }
         let exports = config.limits.exports.min(Semaphore::MAX_PERMITS);
         let exports = Arc::new(Semaphore::new(exports));
         let stopping = AtomicBool::new(false);

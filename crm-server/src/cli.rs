@@ -152,6 +152,12 @@ async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<d
         }
     };
     let app = App::new(parts).await?;
+    if !app.crm().sends_mails() {
+        tracing::warn!(
+            "mail.host is not set: nobody is written to, so that a forgotten password cannot be \
+             set anew, addresses are not verified, and nobody can be invited"
+        );
+    }
     let listener = listen(app.config()).await?;
     let stop = server::asked_to_stop();
     let metrics = server::listen_for_metrics(&app)

@@ -11,6 +11,7 @@ pub mod config;
 pub mod demo;
 pub mod doctor;
 mod health;
+pub mod mail;
 pub mod metrics;
 pub mod middleware;
 pub mod openapi;

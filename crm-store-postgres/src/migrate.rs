@@ -23,6 +23,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("members", include_str!("../migrations/0005_members.sql")),
     ("custom values", include_str!("../migrations/0006_custom_values.sql")),
     ("idempotency", include_str!("../migrations/0007_idempotency.sql")),
+    ("mail", include_str!("../migrations/0008_mail.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

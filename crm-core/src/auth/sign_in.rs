@@ -193,8 +193,7 @@ impl Auth {
             Some(tenant) => self.membership(session.user, tenant).await?,
             None => None,
         };
-        let tenants = self.memberships(session.user).await?;
-        let tenants = tenants.into_iter().map(|(tenant, _)| tenant).collect();
+        let tenants = self.tenants(session.user).await?;
         Ok(SignedIn { user, session, refresh_token, membership, tenants })
     }
 
@@ -234,6 +233,13 @@ impl Auth {
         let last = last.transpose()?.and_then(|session| session.tenant);
         let at = places.iter().position(|(tenant, _)| Some(tenant.id) == last).unwrap_or_default();
         Ok(places.into_iter().nth(at))
+    }
+
+    /// The active tenants of which a user is an active member, the one joined first at the front;
+    /// at most [`MAX_LIMIT`].
+    pub(crate) async fn tenants(&self, user: UserId) -> Result<Vec<Tenant>> {
+        let places = self.memberships(user).await?;
+        Ok(places.into_iter().map(|(tenant, _)| tenant).collect())
     }
 
     async fn memberships(&self, user: UserId) -> Result<Vec<(Tenant, Member)>> {

@@ -4,9 +4,13 @@
 //! A port is a small trait. The library must never open a socket, a file or a thread itself; what
 //! would need one is asked for here.
 
+mod mail;
+
 use std::fmt::Debug;
 
 use async_trait::async_trait;
+
+pub use mail::{Mail, MailContent, MailError, MailText, MailTexts, Mailer};
 
 use crate::error::Result;
 

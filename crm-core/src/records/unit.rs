@@ -17,6 +17,7 @@ use crate::error::{Error, Rejection, Result};
 use crate::events::Event;
 use crate::id::Id;
 use crate::idempotency::{Attempt, Claim, in_use};
+use crate::mail::QueuedMail;
 use crate::records::{ATTEMPTS, Rules};
 use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
 use crate::tags::Tag;
@@ -114,6 +115,11 @@ impl Unit {
         }
         self.told = self.told.take().or(other.told);
         true
+    }
+
+    /// The CRM that is changed.
+    pub(crate) fn crm(&self) -> &Crm {
+        &self.crm
     }
 
     /// When the change happens.
@@ -287,11 +293,13 @@ impl Unit {
                 let batch = Batch::new(self.operations).map_err(unnamed)?;
                 let done = tenant.commit(batch).await;
                 shown.forget(&self.crm);
+                wake_sender(&self.crm, &described);
                 return done.map_err(|error| named(error, &described));
             }
             let all = self.operations.iter().cloned().chain(operations).collect();
             let done = tenant.commit(Batch::new(all).map_err(unnamed)?).await;
             shown.forget(&self.crm);
+            wake_sender(&self.crm, &described);
             match done {
                 Err(Error::Rejected { operation, reason }) if operation >= own => {
                     match marks.meaning(operation - own, &reason) {
@@ -324,6 +332,7 @@ impl Unit {
         let shown = Shown::of(&self.operations);
         let done = self.crm.system_commit(Batch::new(self.operations)?).await;
         shown.forget(&self.crm);
+        wake_sender(&self.crm, &described);
         let done = done.map_err(|error| explain(error, &described))?;
         if let Some((attempt, claim)) = claim {
             attempt.claimed(claim);
@@ -430,6 +439,16 @@ impl Unit {
 struct Shown {
     tags: Vec<TenantId>,
     members: Vec<TenantId>,
+}
+
+/// Wakes whoever sends mails, where a change has queued one, whether or not it seems to have failed.
+fn wake_sender(crm: &Crm, operations: &[Described]) {
+    let is_mail = |described: &Described| {
+        described.schema.as_ref().is_some_and(|schema| schema.name() == QueuedMail::ENTITY)
+    };
+    if operations.iter().any(is_mail) {
+        crm.mail_waits().notify_one();
+    }
 }
 
 impl Shown {

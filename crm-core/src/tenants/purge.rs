@@ -11,6 +11,7 @@ use crate::auth::{AccessChange, RefreshToken, Session};
 use crate::entity::{Entity, Find, Where};
 use crate::error::Result;
 use crate::idempotency::Claim;
+use crate::mail::{self, MailStatus, QueuedMail};
 use crate::store::Filter;
 
 /// The most records of a type that one step removes.
@@ -31,6 +32,8 @@ pub struct Purged {
     pub refresh_tokens: usize,
     /// Sessions.
     pub sessions: usize,
+    /// Mails.
+    pub mails: usize,
     /// Records of tenants that were deleted long ago.
     pub tenant_records: usize,
     /// Such tenants, of which nothing was left.
@@ -43,7 +46,8 @@ impl System {
     /// Removes what has had its time, some hundred records of each type at most: claims of keys
     /// that expired, notes of an hour ago, sessions that were over 30 days ago with their refresh
     /// tokens, and tokens that were spent longer ago than any session lasts unused. Until then a
-    /// spent token that turns up ends its session. And of one tenant whose time to come back is
+    /// spent token that turns up ends its session. Mails that were sent or given up a week ago. And
+    /// of one tenant whose time to come back is
     /// over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)), records of one type,
     /// whatever it is; the tenant itself once there are none. Of its log stays who deleted it and
     /// that it was removed.
@@ -72,16 +76,19 @@ impl System {
             Removed::All(_) => self.remove(over).await?,
             Removed::Some(_) => Removed::Some(0),
         };
+        let done = QueuedMail::STATUS.ne(MailStatus::Queued);
+        let mails = self.remove(done.and(QueuedMail::DUE_AT.lt(now - mail::KEPT))).await?;
         let removal = self.remove_overdue().await?;
         let (tenant_records, tenants) = (removal.records, removal.tenants);
-        let all = [claims, access_changes, refresh_tokens, sessions];
+        let all = [claims, access_changes, refresh_tokens, sessions, mails];
         let more = removal.more || all.iter().any(|done| matches!(done, Removed::Some(_)));
-        let [claims, access_changes, refresh_tokens, sessions] = all.map(Removed::count);
+        let [claims, access_changes, refresh_tokens, sessions, mails] = all.map(Removed::count);
         Ok(Purged {
             claims,
             access_changes,
             refresh_tokens,
             sessions,
+            mails,
             tenant_records,
             tenants,
             more,

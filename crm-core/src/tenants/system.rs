@@ -23,7 +23,7 @@ impl System {
         Self(crm)
     }
 
-    pub(super) fn crm(&self) -> &Crm {
+    pub(crate) fn crm(&self) -> &Crm {
         &self.0
     }
 

@@ -6,11 +6,12 @@
 
 use async_trait::async_trait;
 
-use super::{Member, UserStatus};
+use super::{Member, UserStatus, colleagues};
 use crate::access::BuiltIn;
 use crate::audit::Action;
 use crate::auth::Session;
 use crate::error::{Error, Faults, Result};
+use crate::mail::{MailKind, NewMail};
 use crate::near::near;
 use crate::records::{Along, Rules};
 use crate::roles::{CustomRole, check_grants, known};
@@ -90,6 +91,9 @@ impl Rules for Member {
                 }
             }
         }
+        if was.is_none() && action != Action::Deleted {
+            after.let_know(within, along).await?;
+        }
         if was.is_some_and(Self::is_owner_at_work) && !after.is_owner_at_work() {
             along.rest_on(another_owner(within, after).await?)?;
         }
@@ -140,6 +144,23 @@ impl Member {
             Err(error) => return Err(error),
         }
         Ok(())
+    }
+
+    /// Writes to a user who was there before that they are a member now.
+    async fn let_know(&self, within: &TenantCrm, along: &mut Along<'_>) -> Result<()> {
+        let (crm, actor) = (within.crm(), within.actor());
+        if !crm.sends_mails() || !crm.keeps_users() || self.user == actor.user() {
+            return Ok(());
+        }
+        let user = match crm.auth().user(self.user).await {
+            Ok(user) => user,
+            // Comes to be along with the member.
+            Err(Error::NotFound { .. }) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let by = colleagues(within, &[actor.user()]).await?.into_iter().next();
+        let mail = NewMail::to_user(MailKind::MemberAdded, &user).about(actor.tenant());
+        along.unit().mail(mail.telling("by", by.map(|by| by.name)))
     }
 
     async fn check_roles(&mut self, within: &TenantCrm, faults: &mut Faults) -> Result<()> {

@@ -13,6 +13,7 @@ mod field_removal;
 mod first_steps;
 mod hand_over;
 mod idempotency;
+mod mail;
 mod meddling;
 mod members;
 mod policy;

@@ -23,11 +23,15 @@ pub struct Health {
     pub status: String,
     /// The version of the server.
     pub version: String,
+    /// What is not set up, and so does not work: `mail`.
+    pub missing: Vec<String>,
 }
 
 impl Health {
-    fn ok() -> Self {
-        Self { status: "ok".to_owned(), version: env!("CARGO_PKG_VERSION").to_owned() }
+    fn of(app: &App) -> Self {
+        let missing = if app.crm().sends_mails() { Vec::new() } else { vec!["mail".to_owned()] };
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { status: "ok".to_owned(), version, missing }
     }
 }
 
@@ -37,8 +41,8 @@ impl SystemApi {
     ///
     /// Touches nothing that the server depends on.
     #[oai(path = "/health/live", method = "get")]
-    async fn live(&self) -> Result<Reply<Health>, ApiError> {
-        Ok(Reply::new(Health::ok()))
+    async fn live(&self, app: Data<&Arc<App>>) -> Result<Reply<Health>, ApiError> {
+        Ok(Reply::new(Health::of(&app)))
     }
 
     /// Can the server work?
@@ -65,7 +69,7 @@ impl SystemApi {
         });
         let faults: Vec<Fault> = join_all(asked).await.into_iter().flatten().collect();
         if faults.is_empty() {
-            return Ok(Reply::new(Health::ok()));
+            return Ok(Reply::new(Health::of(&app)));
         }
         Err(ApiError::away(faults))
     }

@@ -69,6 +69,17 @@ grace = "30d"
 # endpoint = "http://localhost:4318/v1/traces"
 # sample = 0.1
 
+[mail]
+# The mail server; without one nobody is written to, and no forgotten password can be set anew.
+# host = "smtp.example.com"
+# "starttls" (port 587), "implicit" (465), or "none" (25) for one on this machine.
+# tls = "starttls"
+# user = "crm"
+# password = "the user's password"
+# from = "CRM <crm@example.com>"
+# Where links in mails lead: your front end.
+# link_base = "https://crm.example.com"
+
 [log]
 format = "text"
 level = "info"

@@ -9,6 +9,7 @@ mod credentials;
 mod database;
 mod fresh;
 mod limits;
+mod mail;
 mod monitoring;
 mod overrides;
 mod secret;
@@ -24,6 +25,7 @@ pub use credentials::{Algorithm, Passwords, Tokens};
 pub use database::{Database, StoreKind};
 pub use fresh::fresh;
 pub use limits::Limits;
+pub use mail::{MailOverrides, MailTls, Mailing};
 pub use monitoring::{Log, LogFormat, MetricsAccess, Traces};
 pub use overrides::Overrides;
 pub use secret::{Secret, SecretUrl};
@@ -59,6 +61,8 @@ pub struct Config {
     pub metrics: MetricsAccess,
     /// Spans of requests, for whoever collects them.
     pub traces: Traces,
+    /// How mails leave.
+    pub mail: Mailing,
     /// How the server ends.
     pub shutdown: Shutdown,
     /// What becomes of deleted tenants.
@@ -79,6 +83,7 @@ impl Default for Config {
             cors: Cors::default(),
             metrics: MetricsAccess::default(),
             traces: Traces::default(),
+            mail: Mailing::default(),
             shutdown: Shutdown::default(),
             tenants: Tenants::default(),
         }
@@ -146,6 +151,7 @@ impl Config {
         };
         overrides.apply(&mut config);
         config.database.read_files()?;
+        config.mail.read_files()?;
         config.check()?;
         Ok(config)
     }
@@ -186,7 +192,7 @@ impl Config {
         if !(0.0..=1.0).contains(&self.traces.sample) {
             return Err(ConfigError::new("traces.sample: expected a number from 0 to 1"));
         }
-        Ok(())
+        self.mail.check()
     }
 }
 

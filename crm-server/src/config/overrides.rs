@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Algorithm, Config, LogFormat, Secret, SecretUrl, Span};
+use super::{Algorithm, Config, LogFormat, MailOverrides, Secret, SecretUrl, Span};
 
 /// Each setting as a flag and as an environment variable; absent ones leave the file's.
 #[derive(Debug, Clone, Default, Args)]
@@ -143,6 +143,9 @@ pub struct Overrides {
     /// What the server is called there
     #[arg(long, global = true, env = "CRM_TRACES_SERVICE")]
     pub traces_service: Option<String>,
+    /// How mails leave
+    #[command(flatten)]
+    pub mail: MailOverrides,
     /// How long to go on answering, not ready, after SIGTERM
     #[arg(long, global = true, env = "CRM_SHUTDOWN_NOTICE")]
     pub shutdown_notice: Option<Span>,
@@ -228,6 +231,7 @@ impl Overrides {
             traces_ca_file,
             traces_sample,
             traces_service,
+            mail: mail_overrides,
             shutdown_notice,
             shutdown_grace,
             tenant_grace,
@@ -253,6 +257,7 @@ impl Overrides {
             cors,
             metrics: to_metrics,
             traces,
+            mail,
             shutdown: to_shutdown,
             tenants,
         } = config;
@@ -319,6 +324,7 @@ impl Overrides {
         set(&mut traces.ca_file, traces_ca_file.map(Some));
         set(&mut traces.sample, traces_sample);
         set(&mut traces.service, traces_service);
+        mail_overrides.apply(mail);
         set(&mut to_shutdown.notice, shutdown_notice);
         set(&mut to_shutdown.grace, shutdown_grace);
         set(&mut tenants.grace, tenant_grace);

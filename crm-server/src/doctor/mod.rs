@@ -4,6 +4,7 @@
 //! [`crm_store_postgres::doctor`]. Nothing is changed, and no secret is told: a report can be
 //! handed on as it is.
 
+mod mail;
 mod secrets;
 mod settings;
 #[cfg(test)]
@@ -45,6 +46,7 @@ impl Report {
         let mut checks = vec![Check::new(CONFIGURATION.0, CONFIGURATION.1)];
         checks.extend(settings::checks(config));
         checks.extend(secrets::checks(config, file));
+        checks.push(mail::mail(config).await);
         if matches!(config.database.kind(), Ok(StoreKind::Postgres)) {
             match crm_core::catalogue() {
                 Ok(catalogue) => {

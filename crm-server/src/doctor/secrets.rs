@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crm_store_postgres::doctor::Check;
 
-use crate::config::{self, Config, Database, SecretUrl};
+use crate::config::{self, Config, Database, Secret, SecretUrl};
 use crate::tokens::Keys;
 
 /// What stands in examples, ours among them, and what is tried first.
@@ -56,6 +56,11 @@ pub(super) fn secrets(config: &Config) -> Check {
         } else if password.chars().count() < SHORT {
             check.warn(format!("{name}: the password has fewer than {SHORT} characters"));
         }
+    }
+    if let Some(password) = config.mail.password.as_ref().map(Secret::reveal)
+        && SAMPLES.contains(&password.to_lowercase().as_str())
+    {
+        check.fail("mail.password is one that everybody tries first");
     }
     let tokens = &config.tokens;
     // A key that is too short to sign with is none.
@@ -116,7 +121,8 @@ pub(super) fn files(config: &Config, file: Option<&Path>) -> Check {
         }
     }
     let Database { url_file, system_url_file, migration_url_file, .. } = &config.database;
-    let named = [&config.tokens.key_file, url_file, system_url_file, migration_url_file];
+    let mail = &config.mail.password_file;
+    let named = [&config.tokens.key_file, url_file, system_url_file, migration_url_file, mail];
     for path in named.into_iter().flatten() {
         permissions(&mut check, path);
     }
@@ -131,6 +137,7 @@ fn holds_secrets(text: &str) -> bool {
         || config.metrics.token.is_some()
         || !config.tokens.retired_keys.is_empty()
         || config.traces.headers.is_some()
+        || config.mail.password.is_some()
         || urls.into_iter().flatten().any(|url| credentials(url).is_some())
 }
 

@@ -30,13 +30,13 @@ pub(super) fn store(database: &Database) -> Check {
 }
 
 /// A web origin: scheme and host, with or without a port.
-struct Origin<'a> {
+pub(super) struct Origin<'a> {
     scheme: &'a str,
     host: &'a str,
 }
 
 impl<'a> Origin<'a> {
-    fn of(text: &'a str) -> Option<Self> {
+    pub(super) fn of(text: &'a str) -> Option<Self> {
         let (scheme, rest) = text.split_once("://")?;
         let known = matches!(scheme, "http" | "https");
         if !known || rest.contains(['/', '?', '#', '@']) || rest.contains(char::is_whitespace) {
@@ -53,12 +53,12 @@ impl<'a> Origin<'a> {
         is_local(self.host)
     }
 
-    fn is_plain(&self) -> bool {
+    pub(super) fn is_plain(&self) -> bool {
         self.scheme == "http" && !self.is_local()
     }
 }
 
-fn is_local(host: &str) -> bool {
+pub(super) fn is_local(host: &str) -> bool {
     host == "localhost"
         || host.ends_with(".localhost")
         || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())

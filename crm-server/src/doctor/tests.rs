@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crm_core::SystemClock;
 
 use super::*;
-use crate::config::{Algorithm, Secret, SecretUrl, Span};
+use crate::config::{Algorithm, MailTls, Secret, SecretUrl, Span};
 use crate::tokens::generate_key;
 
 /// RSA of 1024 bits: too short to sign with.
@@ -20,11 +20,15 @@ fn sound() -> Config {
     config.metrics.bind = Some("127.0.0.1:9090".parse().unwrap());
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
+    config.mail.host = Some("smtp.example.com".to_owned());
+    config.mail.from = Some("CRM <crm@example.com>".to_owned());
+    config.mail.link_base = Some("https://crm.example.com".to_owned());
     config
 }
 
 fn about(config: &Config, file: Option<&Path>) -> Vec<Check> {
-    [settings::checks(config), secrets::checks(config, file)].concat()
+    let mail = vec![mail::settings(config)];
+    [settings::checks(config), secrets::checks(config, file), mail].concat()
 }
 
 fn ended(checks: &[Check], outcome: Outcome) -> Vec<&str> {
@@ -200,6 +204,32 @@ const BROKEN: &[(Change, &str, Outcome, &str)] = &[
     ),
     (|c| c.tokens.key = None, "secrets", Outcome::Failed, "no signing key"),
     (
+        |c| {
+            c.mail.user = Some("crm".to_owned());
+            c.mail.password = Some("changeme".into());
+        },
+        "secrets",
+        Outcome::Failed,
+        "mail.password is one that everybody tries first",
+    ),
+    (|c| c.mail.host = None, "mail", Outcome::Warned, "nobody is written to"),
+    (|c| c.mail.from = None, "mail", Outcome::Failed, "mail.from"),
+    (|c| c.mail.user = Some("crm".to_owned()), "mail", Outcome::Failed, "mail.password"),
+    (|c| c.mail.tls = MailTls::None, "mail", Outcome::Failed, "travel for all to read"),
+    (|c| c.mail.link_base = None, "mail", Outcome::Warned, "no pages"),
+    (
+        |c| c.mail.link_base = Some("http://crm.example.com".to_owned()),
+        "mail",
+        Outcome::Failed,
+        "travels for all to read",
+    ),
+    (
+        |c| c.mail.templates = Some("/nowhere/at/all".into()),
+        "mail",
+        Outcome::Failed,
+        "mail.templates",
+    ),
+    (
         |c| c.tokens.key = Some(Secret::new("hunter2")),
         "secrets",
         Outcome::Failed,
@@ -268,17 +298,21 @@ async fn a_report_reads_the_same_for_people_and_for_programs() {
     let mut config = sound();
     config.database.url = Some("memory:".into());
     config.passwords.iterations = 1;
+    // Nobody listens there.
+    config.mail.host = Some("127.0.0.1".to_owned());
+    (config.mail.port, config.mail.tls) = (Some(1), MailTls::None);
     let options = PostgresOptions::new("");
     let report = Report::of(&config, None, &options, &SystemClock, false).await;
     let text = report.text();
     assert!(text.contains("\nfailed   passwords      hashing a password"), "{text}");
     assert!(text.contains("✗ passwords.memory_kib 19456"), "{text}");
     assert!(text.contains("! database.url is memory:"), "{text}");
-    assert!(text.ends_with("9 passed, 1 with warnings, 1 failed\n"), "{text}");
+    assert!(text.ends_with("9 passed, 1 with warnings, 2 failed\n"), "{text}");
+    assert!(text.contains("✗ mail.host: "), "{text}");
     let json = report.json();
     assert_eq!(json["outcome"], "failed");
     let checks = json["checks"].as_array().unwrap();
-    assert_eq!(checks.len(), 11);
+    assert_eq!(checks.len(), 12);
     let passwords = checks.iter().find(|check| check["name"] == "passwords").unwrap();
     assert_eq!(passwords["findings"][0]["fails"], true);
     let unreadable = Report::unreadable(&ConfigError::new("limits.page: expected at most 200"));

@@ -40,7 +40,7 @@ async fn a_sound_installation_passes_and_a_broken_one_is_named() {
     let report: Value = serde_json::from_slice(&broken.stdout).unwrap();
     assert_eq!(failed(&report), ["row-security"], "{report:#}");
     let complaint = String::from_utf8_lossy(&broken.stderr).into_owned();
-    assert!(complaint.contains("1 of 29 checks failed"), "{complaint}");
+    assert!(complaint.contains("1 of 30 checks failed"), "{complaint}");
 
     let people = doctor(&url, &[]);
     let text = String::from_utf8_lossy(&people.stdout).into_owned();

@@ -10,6 +10,7 @@ use super::Actor;
 use crate::auth::{AccessChange, Session};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
+use crate::mail::QueuedMail;
 use crate::store::{Batch, FieldIndex, Operation, Record, Scope, Scoped, Scoping, Value, system};
 use crate::tenants::Tenant;
 use crate::users::{Member, User};
@@ -26,6 +27,7 @@ pub(crate) fn is_beyond_the_tenant(batch: &Batch) -> bool {
 ///
 /// * notes of what changed, each naming the tenant;
 /// * a user who comes to be together with being made a member of the tenant;
+/// * mails that are about the tenant;
 /// * the end of sessions in the tenant, of members whom the batch changes;
 /// * the tenant itself, but not whether it is suspended.
 pub(crate) fn batch_with_notes(actor: &Actor, batch: Batch) -> Result<Scoped<Batch>> {
@@ -50,6 +52,9 @@ fn is_the_tenants(actor: &Actor, all: &[Operation], operation: &Operation) -> bo
     match (schema.name(), operation) {
         (AccessChange::ENTITY, Operation::Insert { record, .. }) => {
             *record.get(AccessChange::TENANT.index()) == tenant
+        }
+        (QueuedMail::ENTITY, Operation::Insert { record, .. }) => {
+            *record.get(QueuedMail::TENANT.index()) == tenant
         }
         (User::ENTITY, Operation::Insert { record, .. }) => {
             let joins = |other: &Operation| {
@@ -99,6 +104,7 @@ mod tests {
     use super::*;
     use crate::Id;
     use crate::entity::{Draft, SystemFields};
+    use crate::mail::{MailKind, MailStatus};
     use crate::store::Schema;
     use crate::tags::{Tag, TagDraft};
     use crate::tenants::{TenantDraft, TenantId, TenantStatus};
@@ -266,6 +272,35 @@ mod tests {
         assert!(!passes([renamed(BOB, OURS), alive]));
         assert!(!passes([renamed(ADA, OURS), ended(BOB, OURS)]));
         assert!(!passes([renamed(BOB, OURS), insert(None, session(BOB, OURS))]));
+    }
+
+    fn mail(tenant: Option<u128>) -> QueuedMail {
+        let SystemFields { id: own, version, created_at, updated_at, deleted_at } = fresh(60);
+        QueuedMail {
+            id: own,
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            kind: MailKind::MemberAdded,
+            recipient: "bob@example.com".to_owned(),
+            user: Some(id(BOB)),
+            tenant: tenant.map(id),
+            fields: None,
+            status: MailStatus::Queued,
+            due_at: created_at,
+            attempts: 0,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn mails_are_queued_about_the_tenant_and_never_changed() {
+        assert!(passes([renamed(BOB, OURS), insert(None, mail(Some(OURS)))]));
+        assert!(!passes([renamed(BOB, OURS), insert(None, mail(Some(THEIRS)))]));
+        assert!(!passes([renamed(BOB, OURS), insert(None, mail(None))]));
+        let sent = update(None, mail(Some(OURS)), |mail| mail.status = MailStatus::Sent);
+        assert!(!passes([renamed(BOB, OURS), sent]));
     }
 
     #[test]

@@ -25,7 +25,8 @@ use tokio_rustls::TlsAcceptor;
 /// What its certificate is signed by: itself, for `localhost`.
 pub(crate) const CERTIFICATE: &str =
     concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/support/collector/certificate.pem");
-const KEY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/support/collector/key.pem");
+pub(crate) const KEY: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/api/support/collector/key.pem");
 
 /// A span, as it came.
 #[derive(Debug, Clone)]
