@@ -25,7 +25,7 @@ use crate::store::{
 };
 use crate::tags::{Tags, Vocabulary};
 use crate::tenants::{System, Tenant, TenantId, TenantSettings, TenantsOf};
-use crate::users::{Members, Staff, UserId};
+use crate::users::{Invitations, Members, Staff, UserId};
 
 /// A CRM over a store. Cheap to clone; share one per program.
 #[derive(Debug, Clone)]
@@ -70,6 +70,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         Tenant::schema(),
         crate::users::User::schema(),
         crate::users::Member::schema(),
+        crate::users::Invitation::schema(),
         crate::roles::CustomRole::schema(),
         crate::auth::Session::schema(),
         crate::auth::RefreshToken::schema(),
@@ -84,6 +85,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::audit::AuditEntry::schema(),
         crate::events::Event::schema(),
         crate::idempotency::Claim::schema(),
+        crate::auth::OneTimeToken::schema(),
         crate::mail::QueuedMail::schema(),
     ]
     .into_iter()
@@ -396,6 +398,11 @@ impl TenantCrm {
     /// The tenant's people: who they are in it, and what they may do.
     pub fn members(&self) -> Members {
         Members::new(self.clone())
+    }
+
+    /// Those who are asked to work in the tenant.
+    pub fn invitations(&self) -> Invitations {
+        Invitations::new(self.clone())
     }
 
     /// The tenant's roles, the built-in ones and its own.

@@ -12,7 +12,7 @@ use poem::{Endpoint, EndpointExt, Response, Route, get};
 use tokio::sync::Semaphore;
 
 use crate::config::{Config, ConfigError};
-use crate::mail::{self, Smtp, Texts};
+use crate::mail::{self, HeldMails, Smtp, Texts};
 use crate::metrics::{self, Metrics, Sources};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
@@ -46,6 +46,7 @@ pub struct App {
     metrics: Arc<Metrics>,
     traces: Arc<Traces>,
     exports: Arc<Semaphore>,
+    held_mails: Option<Arc<HeldMails>>,
     stopping: AtomicBool,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
@@ -68,6 +69,9 @@ pub struct Parts {
     pub random: Arc<dyn Random>,
     /// What carries mails; the mail server that the configuration names where absent.
     pub mailer: Option<Arc<dyn Mailer>>,
+    /// Keeps mails in memory for everybody to read at `/demo/mails`, in place of sending them.
+    /// For looking round: whoever reads them can sign in as anybody.
+    pub held_mails: Option<Arc<HeldMails>>,
     /// Finds the words of mails; templates where absent.
     pub mail_texts: Option<Arc<dyn MailTexts>>,
 }
@@ -83,6 +87,7 @@ impl Parts {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             mailer: None,
+            held_mails: None,
             mail_texts: None,
         }
     }
@@ -105,16 +110,18 @@ impl App {
     /// # Errors
     /// Where the configuration lacks something, or the store is not as it must be.
     pub async fn new(parts: Parts) -> Result<Arc<Self>, ConfigError> {
-        let Parts { config, store, mut probes, pools, clock, random, mailer, mail_texts } = parts;
+        let Parts { config, store, mut probes, pools, clock, random, .. } = parts;
+        let (mailer, held_mails, mail_texts) = (parts.mailer, parts.held_mails, parts.mail_texts);
         let metrics = Arc::new(Metrics::new(clock.now()));
         let store = metrics.timed(store);
         let database = pools.as_ref().map(|_| "postgresql");
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&random));
         let traces = Arc::new(Traces::new(&config.traces, database, time, chance)?);
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
-        let mailer = match mailer {
-            Some(mailer) => Some(mailer),
-            None => Smtp::new(&config.mail)?.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>),
+        let mailer = match (mailer, &held_mails) {
+            (_, Some(held)) => Some(Arc::clone(held) as Arc<dyn Mailer>),
+            (Some(mailer), None) => Some(mailer),
+            (None, None) => Smtp::new(&config.mail)?.map(|smtp| Arc::new(smtp) as Arc<dyn Mailer>),
         };
         let mut builder = Crm::builder_on(store)
             .shared_clock(Arc::clone(&clock))
@@ -159,6 +166,7 @@ impl App {
             metrics,
             traces,
             exports,
+            held_mails,
             stopping,
             clock,
             random,
@@ -249,6 +257,9 @@ impl App {
         let metrics = &self.config.metrics;
         if metrics.enabled && metrics.bind.is_none() {
             routes = routes.at("/metrics", metrics::endpoint(Arc::clone(self)));
+        }
+        if let Some(held) = &self.held_mails {
+            routes = routes.at("/demo/mails", get(mail::held_endpoint(Arc::clone(held))));
         }
         self.wrapped(routes.data(Arc::clone(self)))
     }

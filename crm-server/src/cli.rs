@@ -19,6 +19,7 @@ use crate::config::{
     self, Algorithm, Config, ConfigError, Database, Log, LogFormat, Overrides, StoreKind,
 };
 use crate::doctor::Report;
+use crate::mail::HeldMails;
 use crate::tokens::generate_key;
 use crate::{demo, health, openapi, server};
 
@@ -202,10 +203,12 @@ async fn show(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dy
     let listener = listen(&config).await?;
     let store: Arc<dyn Store> = Arc::new(MemoryStore::new());
     let users = demo::fill(Arc::clone(&store)).await?;
-    let app = App::new(Parts::new(config, store)).await?;
+    let held_mails = Some(Arc::new(HeldMails::new(Arc::new(SystemClock))));
+    let app = App::new(Parts { held_mails, ..Parts::new(config, store) }).await?;
     let address = listener.local_addr()?;
     writeln!(out, "A CRM with two tenants is at http://{address}, in memory: it forgets on stop.")?;
     writeln!(out, "Its reference, to try it out: http://{address}/docs")?;
+    writeln!(out, "The mails that it would send: http://{address}/demo/mails")?;
     let mut tenant = "";
     for user in &users {
         if user.tenant != tenant {

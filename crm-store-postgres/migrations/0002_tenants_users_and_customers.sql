@@ -39,6 +39,7 @@ CREATE TABLE users (
     preferences jsonb,
     password text COLLATE "C",
     email_lower text COLLATE "C" NOT NULL,
+    email_verified_at timestamp with time zone,
     status text COLLATE "C" NOT NULL,
     last_login_at timestamp with time zone,
     search_text text COLLATE "C" NOT NULL,

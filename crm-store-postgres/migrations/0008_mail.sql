@@ -8,6 +8,7 @@ CREATE TABLE mails (
     recipient text COLLATE "C" NOT NULL,
     "user" uuid,
     tenant uuid,
+    token uuid,
     fields jsonb,
     status text COLLATE "C" NOT NULL,
     due_at timestamp with time zone NOT NULL,

@@ -24,6 +24,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("custom values", include_str!("../migrations/0006_custom_values.sql")),
     ("idempotency", include_str!("../migrations/0007_idempotency.sql")),
     ("mail", include_str!("../migrations/0008_mail.sql")),
+    ("invitations", include_str!("../migrations/0009_invitations.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

@@ -19,6 +19,7 @@ use crm_server::api::caller::Caller;
 use crm_server::api::error::ApiError;
 use crm_server::app::{App, Parts};
 use crm_server::config::{Algorithm, Config, ConfigError};
+use crm_server::mail::HeldMails;
 use crm_server::testkit::{
     Crossing, Document, Mounted, Report, SignUps, Tenants, exceptions, given, signed_otherwise,
     unsigned,
@@ -111,7 +112,10 @@ async fn probed<E: Endpoint>(
     around: impl FnOnce(&Arc<App>) -> E,
     document: &Document,
 ) -> Result<Report, Box<dyn std::error::Error>> {
-    let app = App::new(Parts::new(config()?, Arc::new(MemoryStore::new()))).await?;
+    let mut parts = Parts::new(config()?, Arc::new(MemoryStore::new()));
+    // People are invited by mail: here into nobody's mailbox.
+    parts.mailer = Some(Arc::new(HeldMails::new(Arc::new(crm_core::SystemClock))));
+    let app = App::new(parts).await?;
     let server = Mounted(around(&app));
     let tenants = SignUps::new(&server);
     // Tokens that hold nothing, made out of one that does.

@@ -5,15 +5,21 @@
 //! refresh tokens that prolong it: random, stored as a hash only, each good for one use. A second
 //! use of a spent one means that somebody else has it, and ends the session (RFC 9700, 4.14.2).
 
+mod accepting;
 pub(crate) mod changes;
 mod credentials;
+mod forgotten;
+pub(crate) mod one_time;
 mod sessions;
 mod sign_in;
 mod sign_up;
+mod verification;
 
+pub use accepting::Acceptance;
 pub use changes::AccessChange;
 pub use credentials::check_password;
 pub(crate) use credentials::check_username;
+pub use one_time::{OneTimeToken, Purpose, TOKENS_AN_HOUR};
 pub use sessions::{RefreshToken, Session};
 pub use sign_in::{Membership, SignIn, SignedIn};
 pub use sign_up::SignUp;

@@ -125,13 +125,13 @@ impl Auth {
         Ok(())
     }
 
-    fn end_with(unit: &mut Unit, session: Session) -> Result<()> {
+    pub(super) fn end_with(unit: &mut Unit, session: Session) -> Result<()> {
         let mut ended = Session { ended_at: Some(unit.now()), ..session.clone() };
         ended.set_system(unit.next(&session));
         unit.update_silently(session, ended)
     }
 
-    fn live(&self) -> Where<Session> {
+    pub(super) fn live(&self) -> Where<Session> {
         Session::ENDED_AT.absent().and(Session::EXPIRES_AT.gt(self.0.clock().now()))
     }
 

@@ -243,7 +243,13 @@ impl Auth {
     }
 
     async fn memberships(&self, user: UserId) -> Result<Vec<(Tenant, Member)>> {
-        let find = Find::from(active_member(user)).sort(Member::CREATED_AT.asc());
+        self.places(active_member(user)).await
+    }
+
+    /// Members of active tenants that match, the one who came first at the front; at most
+    /// [`MAX_LIMIT`].
+    pub(super) async fn places(&self, which: Where<Member>) -> Result<Vec<(Tenant, Member)>> {
+        let find = Find::from(which).sort(Member::CREATED_AT.asc());
         let members = self.0.system_query(find.page(1, MAX_LIMIT).into_query()?).await?.items;
         if members.is_empty() {
             return Ok(Vec::new());

@@ -63,6 +63,7 @@ impl Auth {
         user.email_lower = Email::parse("email", &user.email)?.key();
         user.last_login_at = Some(unit.now());
         unit.insert(user.clone())?;
+        self.ask_for_proof(&mut unit, &user).await?;
         if let (Some(draft), Some(id)) = (tenant, tenant_id) {
             let mut system = unit.fresh::<Tenant>();
             system.id = id;
@@ -75,7 +76,10 @@ impl Auth {
             self.begin(&mut unit, user.id, tenant_id, false, &request.origin, None)?;
         unit.commit_as_system().await.map_err(|error| match error {
             // The caller knows the address, not what it is known by.
-            Error::Conflict { code, field: Some(field), .. } if field == "emailLower" => {
+            // Or somebody signs up by it at this moment, and is being written to.
+            Error::Conflict { code, field: Some(field), .. }
+                if field == "emailLower" || field == "number" =>
+            {
                 Error::Conflict {
                     code,
                     field: Some("email".to_owned()),

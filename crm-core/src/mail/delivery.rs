@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 
 use super::{LEASE, MailKind, MailStatus, PATIENCE, QueuedMail, wait_after};
 use crate::Entity;
+use crate::auth::OneTimeToken;
 use crate::crm::Crm;
 use crate::entity::Find;
 use crate::error::{Error, Result};
@@ -16,6 +17,7 @@ use crate::ports::{Mail, MailContent, MailError, Mailer};
 use crate::records::Unit;
 use crate::tenants::{System, Tenant, lately};
 use crate::users::{User, UserStatus};
+use crate::values::Email;
 
 /// How many of the queue's first are looked at: others may be after them, too.
 const LOOK_AT: u32 = 20;
@@ -65,9 +67,11 @@ impl System {
         let Some((mailer, _)) = crm.mailing() else {
             return Err(Error::internal("this CRM sends no mails; see CrmBuilder::mails"));
         };
-        let Some(mail) = self.claim_mail().await? else { return Ok(None) };
+        let Some(Claimed { mail, user, token }) = self.claim_mail().await? else {
+            return Ok(None);
+        };
         let (id, kind) = (mail.id, mail.kind);
-        let outcome = match compose(crm, &mail).await {
+        let outcome = match compose(crm, &mail, user, token).await {
             Ok(Some(composed)) => attempt(&mail, mailer, composed, crm).await,
             Ok(None) => Outcome::Dropped,
             Err(error) => later(&mail, error.to_string(), crm.clock().now()),
@@ -81,8 +85,8 @@ impl System {
         self.crm().mail_waits().notified().await;
     }
 
-    /// Claims a mail that is due.
-    async fn claim_mail(&self) -> Result<Option<QueuedMail>> {
+    /// Claims a mail that is due, and gives its token a secret in the same commit.
+    async fn claim_mail(&self) -> Result<Option<Claimed>> {
         let now = self.crm().clock().now();
         let due = QueuedMail::STATUS.eq(MailStatus::Queued).and(QueuedMail::DUE_AT.le(now));
         let find = Find::from(due).sort(QueuedMail::DUE_AT.asc()).page(1, LOOK_AT);
@@ -93,9 +97,16 @@ impl System {
             claimed.attempts += 1;
             claimed.due_at = now + LEASE;
             claimed.set_system(unit.next(&before));
+            let user = recipient(self.crm(), &before).await?;
+            let token = match (before.token, &user) {
+                (None, _) => Token::None,
+                (Some(token), user) => {
+                    arm(self.crm(), &mut unit, token, before.kind, user.as_ref()).await?
+                }
+            };
             unit.update_silently(before, claimed.clone())?;
             match unit.commit_as_system().await {
-                Ok(_) => return Ok(Some(claimed)),
+                Ok(_) => return Ok(Some(Claimed { mail: claimed, user, token })),
                 // Somebody else was faster.
                 Err(Error::Stale { .. }) => {}
                 Err(error) => return Err(error),
@@ -103,6 +114,56 @@ impl System {
         }
         Ok(None)
     }
+}
+
+/// A mail that is ours to send.
+struct Claimed {
+    mail: QueuedMail,
+    user: Option<User>,
+    token: Token,
+}
+
+/// The token of a mail.
+enum Token {
+    /// It has none.
+    None,
+    /// It has one that does not hold any more, or that there is nobody for.
+    Void,
+    /// Its text.
+    Armed(String),
+}
+
+/// Who gets a mail: the user whom it names, or who has the address now where a password was
+/// forgotten.
+async fn recipient(crm: &Crm, mail: &QueuedMail) -> Result<Option<User>> {
+    let found = match mail.user {
+        Some(id) => match crm.auth().user(id).await {
+            Ok(user) => Some(user),
+            Err(Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        },
+        // An invitation is for whoever gets the mail.
+        None if mail.kind == MailKind::Invitation => None,
+        None => crm.auth().by_email(&Email::parse("recipient", &mail.recipient)?).await?,
+    };
+    Ok(found.filter(|user| user.status == UserStatus::Active))
+}
+
+async fn arm(
+    crm: &Crm,
+    unit: &mut Unit,
+    token: Id<OneTimeToken>,
+    kind: MailKind,
+    user: Option<&User>,
+) -> Result<Token> {
+    if user.is_none() && kind != MailKind::Invitation {
+        return Ok(Token::Void);
+    }
+    // A link that sets a password holds for as long as the password is the one that was forgotten.
+    let password = user.and_then(|user| user.password.as_deref()).unwrap_or_default();
+    let rests_on = (kind == MailKind::ResetPassword).then_some(password);
+    let armed = crm.auth().arm(unit, token, user.map(|user| user.id), rests_on).await?;
+    Ok(armed.map_or(Token::Void, Token::Armed))
 }
 
 async fn attempt(mail: &QueuedMail, mailer: &dyn Mailer, composed: Mail, crm: &Crm) -> Outcome {
@@ -124,16 +185,21 @@ fn later(mail: &QueuedMail, why: String, now: DateTime<Utc>) -> Outcome {
 }
 
 /// The mail as it goes out; none where there is nobody to send it to.
-async fn compose(crm: &Crm, mail: &QueuedMail) -> Result<Option<Mail>> {
+async fn compose(
+    crm: &Crm,
+    mail: &QueuedMail,
+    user: Option<User>,
+    token: Token,
+) -> Result<Option<Mail>> {
     let Some((_, texts)) = crm.mailing() else { return Ok(None) };
-    let user = match mail.user {
-        Some(id) => match crm.auth().user(id).await {
-            Ok(user) if user.status == UserStatus::Active => Some(user),
-            Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        },
-        None => None,
+    let token = match token {
+        Token::None => None,
+        Token::Armed(token) => Some(token),
+        Token::Void => return Ok(None),
     };
+    if user.is_none() && mail.user.is_some() {
+        return Ok(None);
+    }
     let tenant = match mail.tenant {
         Some(id) => match lately(crm, id).await {
             Ok(tenant) => Some(tenant),
@@ -148,11 +214,18 @@ async fn compose(crm: &Crm, mail: &QueuedMail) -> Result<Option<Mail>> {
         (None, None) => None,
     };
     let fields = mail.fields.as_ref().and_then(|fields| fields.as_object()).cloned();
+    // Written as its owner writes it: what was asked for may only look like it.
+    let to = match (&user, mail.user) {
+        (Some(user), None) => user.email.clone(),
+        _ => mail.recipient.clone(),
+    };
     let content = MailContent {
         kind: mail.kind,
         locale,
-        name: user.map(|user| user.name),
-        to: mail.recipient.clone(),
+        // A name that nobody vouches for is not put into a mail to somebody else.
+        name: user.filter(|user| user.email_verified_at.is_some()).map(|user| user.name),
+        to,
+        token,
         tenant: tenant.map(|tenant| tenant.name.clone()),
         fields: fields.unwrap_or_default(),
     };

@@ -12,7 +12,8 @@ use serde_json::{Map, Value};
 
 pub use delivery::{Delivery, Outcome};
 
-use crate::error::Result;
+use crate::auth::OneTimeToken;
+use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::records::Unit;
 use crate::tenants::TenantId;
@@ -34,7 +35,15 @@ pub(crate) const KEPT: TimeDelta = TimeDelta::days(7);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Choice)]
 #[non_exhaustive]
 pub enum MailKind {
-    /// Somebody was made a member of a tenant. Fields: `by`, who did that, where it is known.
+    /// The address is to be shown to be one's own. Has a token.
+    VerifyEmail,
+    /// A forgotten password can be set anew. Has a token.
+    ResetPassword,
+    /// Somebody is asked to work in a tenant. Fields: `by`, who asks, where it is known. Has a
+    /// token.
+    Invitation,
+    /// A user is asked to be a member of a tenant. Fields: `by`, who asks, where it is known. Has
+    /// a token.
     MemberAdded,
     /// The password was changed. Fields: `address`, from where, where it is known; `at`.
     PasswordChanged,
@@ -82,6 +91,8 @@ pub struct QueuedMail {
     /// The tenant that it is about.
     #[entity(filter)]
     pub tenant: Option<TenantId>,
+    /// The token that it brings.
+    pub token: Option<Id<OneTimeToken>>,
     /// What else there is to tell; nothing once it is sent or given up.
     pub fields: Option<Value>,
     /// What became of it.
@@ -119,6 +130,7 @@ pub(crate) struct NewMail {
     recipient: String,
     user: Option<UserId>,
     tenant: Option<TenantId>,
+    token: Option<Id<OneTimeToken>>,
     fields: Map<String, Value>,
 }
 
@@ -130,8 +142,27 @@ impl NewMail {
             recipient: user.email.clone(),
             user: Some(user.id),
             tenant: None,
+            token: None,
             fields: Map::new(),
         }
+    }
+
+    /// To an address, whoever has it.
+    pub(crate) fn to_address(kind: MailKind, address: &str) -> Self {
+        Self {
+            kind,
+            recipient: address.to_owned(),
+            user: None,
+            tenant: None,
+            token: None,
+            fields: Map::new(),
+        }
+    }
+
+    /// Bringing this token.
+    pub(crate) fn with(mut self, token: Id<OneTimeToken>) -> Self {
+        self.token = Some(token);
+        self
     }
 
     /// About this tenant.
@@ -157,7 +188,7 @@ impl Unit {
             return Ok(());
         }
         let system = self.fresh::<QueuedMail>();
-        let NewMail { kind, recipient, user, tenant, fields } = mail;
+        let NewMail { kind, recipient, user, tenant, token, fields } = mail;
         self.insert_silently(QueuedMail {
             id: system.id,
             version: system.version,
@@ -168,6 +199,7 @@ impl Unit {
             recipient,
             user,
             tenant,
+            token,
             fields: Some(Value::Object(fields)),
             status: MailStatus::Queued,
             due_at: system.created_at,
@@ -175,6 +207,12 @@ impl Unit {
             failure: None,
         })
     }
+}
+
+/// What takes a mail cannot be done where none are sent.
+pub(crate) fn no_mail() -> Error {
+    let message = "this server sends no mails, which that takes; its operator can set it up";
+    Error::Refused { code: "NO_MAIL", message: message.to_owned() }
 }
 
 /// How long to wait after so many attempts.

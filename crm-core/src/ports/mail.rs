@@ -68,6 +68,8 @@ pub struct MailContent {
     pub to: String,
     /// What the tenant that it is about is called.
     pub tenant: Option<String>,
+    /// The token of the link that the mail brings: a secret, good once.
+    pub token: Option<String>,
     /// What else there is to tell, by name; [`MailKind`] says what there is. People wrote some of
     /// it, so none of it may be taken for markup.
     pub fields: serde_json::Map<String, serde_json::Value>,

@@ -349,7 +349,12 @@ impl<E: Rules> Records<E> {
     }
 
     /// That a reach contains an entity; where it does not, says which one would.
-    async fn require_reach(&self, permission: &Permission, reach: Reach, entity: &E) -> Result<()> {
+    pub(crate) async fn require_reach(
+        &self,
+        permission: &Permission,
+        reach: Reach,
+        entity: &E,
+    ) -> Result<()> {
         let actor = self.within.actor();
         let record = self.as_record(entity);
         let covered = match scoping::covers(actor, reach, E::schema(), &record) {

@@ -71,6 +71,12 @@ impl Unit {
         self
     }
 
+    /// Done by this user, who became known on the way.
+    pub(crate) fn by(mut self, actor: UserId) -> Self {
+        self.actor = Some(actor);
+        self
+    }
+
     /// Claiming no key, whatever the request came with.
     pub(crate) fn without_attempt(mut self) -> Self {
         self.origin.attempt = None;

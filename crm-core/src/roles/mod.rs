@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
-pub(crate) use known::known;
+pub(crate) use known::{Known, known};
 pub use service::Roles;
 
 use crate::access::{BuiltIn, Grant, Grants, Permission, Reach, is_known, permissions};

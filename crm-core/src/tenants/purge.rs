@@ -7,7 +7,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::System;
-use crate::auth::{AccessChange, RefreshToken, Session};
+use crate::auth::{AccessChange, OneTimeToken, RefreshToken, Session};
 use crate::entity::{Entity, Find, Where};
 use crate::error::Result;
 use crate::idempotency::Claim;
@@ -34,6 +34,8 @@ pub struct Purged {
     pub sessions: usize,
     /// Mails.
     pub mails: usize,
+    /// Tokens of links in mails.
+    pub one_time_tokens: usize,
     /// Records of tenants that were deleted long ago.
     pub tenant_records: usize,
     /// Such tenants, of which nothing was left.
@@ -78,17 +80,21 @@ impl System {
         };
         let done = QueuedMail::STATUS.ne(MailStatus::Queued);
         let mails = self.remove(done.and(QueuedMail::DUE_AT.lt(now - mail::KEPT))).await?;
+        let old = OneTimeToken::EXPIRES_AT.lt(now - mail::KEPT);
+        let one_time_tokens = self.remove(old).await?;
         let removal = self.remove_overdue().await?;
         let (tenant_records, tenants) = (removal.records, removal.tenants);
-        let all = [claims, access_changes, refresh_tokens, sessions, mails];
+        let all = [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens];
         let more = removal.more || all.iter().any(|done| matches!(done, Removed::Some(_)));
-        let [claims, access_changes, refresh_tokens, sessions, mails] = all.map(Removed::count);
+        let [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens] =
+            all.map(Removed::count);
         Ok(Purged {
             claims,
             access_changes,
             refresh_tokens,
             sessions,
             mails,
+            one_time_tokens,
             tenant_records,
             tenants,
             more,

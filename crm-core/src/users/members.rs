@@ -1,15 +1,18 @@
 //! The service of members.
 
 use super::effective::permissions_of;
-use super::{Member, MemberDraft, Permissions, User, UserDraft, UserId, UserStatus};
+use super::{Member, MemberDraft, Permissions, User, UserDraft, UserId, UserStatus, colleagues};
 use crate::TenantCrm;
 use crate::access::{Grant, Reach};
 use crate::audit::Action;
-use crate::auth::{check_password, check_username};
+use crate::auth::one_time::{Asked, is_contended};
+use crate::auth::{Purpose, TOKENS_AN_HOUR, check_password, check_username};
 use crate::entity::{Draft, Entity};
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
+use crate::mail::{MailKind, NewMail, no_mail};
 use crate::records::{ATTEMPTS, Records, Rules, Unit};
+use crate::roles::known;
 use crate::store::{Deleted, Filter, Path, Query, Value, Window, system};
 use crate::values::Email;
 
@@ -70,8 +73,10 @@ impl Members {
         Self(within.records())
     }
 
-    /// Makes a user a member. Needs `users:create`. Who was one before comes back, with these
-    /// roles and nothing else that it had.
+    /// Asks a user to be a member: until they agree
+    /// ([`Auth::accept_invitation`](crate::auth::Auth::accept_invitation)) they have no right in
+    /// the tenant, and it is not among theirs. Needs `users:create`. Who was one before comes
+    /// back, with these roles and nothing else that it had.
     ///
     /// # Errors
     /// As [`Records::create`]; a conflict with code `DUPLICATE` where it is a member already;
@@ -99,6 +104,8 @@ impl Members {
             };
             match done {
                 Err(Error::Stale { .. }) => {}
+                // They are being asked elsewhere, too.
+                Err(error) if is_contended(&error) => {}
                 // Somebody else made it one at the same moment.
                 Err(Error::Conflict { code: "DUPLICATE", .. }) => return Err(already("user")),
                 done => return done,
@@ -143,9 +150,8 @@ impl Members {
         Err(Error::busy(User::ENTITY, new.email))
     }
 
-    /// Makes the user of this e-mail address a member, where there is one. Needs `users:create`.
-    ///
-    /// Whoever calls it vouches that the user is the person meant: ask them whether they signed up.
+    /// Asks the user of this e-mail address to be a member, where there is one. Needs
+    /// `users:create`.
     ///
     /// # Errors
     /// As [`Members::create`]; [`Error::Invalid`] with code `UNKNOWN_USER` where nobody has the
@@ -202,6 +208,53 @@ impl Members {
         status: UserStatus,
     ) -> Result<Member> {
         self.0.change(id, expected, move |member| member.status = status).await
+    }
+
+    /// Sends a member the link that sets their password anew, in place of setting one for them.
+    /// Needs `users:update`, and all that the member may do.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`]; [`Error::Limit`] where they were sent as many
+    /// within the hour as may be; a refusal with code `NO_MAIL` where this CRM sends no mails.
+    pub async fn send_reset(&self, id: Id<Member>) -> Result<()> {
+        let within = self.within();
+        let (crm, actor) = (within.crm(), within.actor());
+        let permission = Records::<Member>::permission("update");
+        for _ in 0..ATTEMPTS {
+            let reach = actor.require(&permission)?;
+            let member = self.get(id).await?;
+            self.0.require_reach(&permission, reach, &member).await?;
+            let codes = member.roles.iter().map(String::as_str);
+            let roles = known(crm, actor.tenant(), codes).await?;
+            actor.require_all(&roles.together(&member.roles, &member.grants))?;
+            if !crm.sends_mails() {
+                return Err(no_mail());
+            }
+            let user = crm.auth().user(member.user).await?;
+            let mut unit = Unit::within(within);
+            let asked = Asked {
+                purpose: Purpose::ResetPassword,
+                address: user.email_lower.clone(),
+                subject: user.email_lower.clone(),
+                user: Some(user.id),
+                tenant: Some(actor.tenant()),
+            };
+            let Some(token) = crm.auth().ask(&mut unit, asked).await? else {
+                let what = "the number of mails for a new password within an hour".to_owned();
+                return Err(Error::Limit { what, limit: u64::from(TOKENS_AN_HOUR) });
+            };
+            let by = colleagues(within, &[actor.user()]).await?.into_iter().next();
+            let mail = NewMail::to_user(MailKind::ResetPassword, &user).about(actor.tenant());
+            unit.mail(mail.with(token).telling("by", by.map(|by| by.name)))?;
+            unit.check(member)?;
+            match unit.commit(within).await {
+                Ok(_) => return Ok(()),
+                Err(Error::Stale { .. }) => {}
+                Err(error) if is_contended(&error) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::busy(Member::ENTITY, id))
     }
 
     /// Gives a member these grants beside those of its roles, in place of those it had. Needs

@@ -3,6 +3,7 @@
 mod colleagues;
 mod effective;
 mod hand_over;
+mod invitations;
 mod members;
 mod rules;
 
@@ -14,6 +15,7 @@ pub(crate) use colleagues::Staff;
 pub use colleagues::colleagues;
 pub use effective::{HeldPermission, Permissions, Source};
 pub use hand_over::HandedOver;
+pub use invitations::{Invitation, InvitationDraft, Invitations};
 pub use members::{Members, NewMember};
 
 use crate::access::Grant;
@@ -34,6 +36,9 @@ pub enum UserStatus {
     Active,
     /// They may not; their records stay.
     Inactive,
+    /// They were asked to work in a tenant and have not agreed yet. Of members only, and nobody
+    /// but they themselves can change it.
+    Invited,
 }
 
 /// A person who signs in, whatever tenants they work in.
@@ -72,6 +77,9 @@ pub struct User {
     /// take `jörg@` for `jorg@`, who is somebody else.
     #[entity(computed, filter, code)]
     pub email_lower: String,
+    /// When they showed that the address is theirs.
+    #[entity(computed)]
+    pub email_verified_at: Option<DateTime<Utc>>,
     /// Whether they may sign in.
     #[entity(computed, filter)]
     pub status: UserStatus,

@@ -9,7 +9,8 @@ use async_trait::async_trait;
 use super::{Member, UserStatus, colleagues};
 use crate::access::BuiltIn;
 use crate::audit::Action;
-use crate::auth::Session;
+use crate::auth::one_time::Asked;
+use crate::auth::{Purpose, Session};
 use crate::error::{Error, Faults, Result};
 use crate::mail::{MailKind, NewMail};
 use crate::near::near;
@@ -30,6 +31,11 @@ impl Rules for Member {
         }
         // What a member has is not asked about again, unless it comes back with it.
         let has = before.filter(|before| before.deleted_at.is_none());
+        let is_invited = |member: &Self| member.status == UserStatus::Invited;
+        if has.is_some_and(|before| is_invited(before) != is_invited(self)) {
+            let message = "whether somebody agrees to work in a tenant, they say themselves";
+            faults.add("status", "NOT_ACCEPTED", message);
+        }
         if has.is_none() {
             self.take_after_user(within).await?;
         }
@@ -50,7 +56,7 @@ impl Rules for Member {
             self.phone = Some(phone.as_str().to_owned());
         }
         if has.is_none_or(|before| before.roles != self.roles) {
-            self.check_roles(within, &mut faults).await?;
+            check_roles(&mut self.roles, within, &mut faults).await?;
         }
         if has.is_none_or(|before| before.grants != self.grants) {
             check_grants("permissions", &mut self.grants, within.crm().catalogue(), &mut faults);
@@ -91,8 +97,8 @@ impl Rules for Member {
                 }
             }
         }
-        if was.is_none() && action != Action::Deleted {
-            after.let_know(within, along).await?;
+        if after.status == UserStatus::Invited && was.is_none() && action != Action::Deleted {
+            after.ask(within, along).await?;
         }
         if was.is_some_and(Self::is_owner_at_work) && !after.is_owner_at_work() {
             along.rest_on(another_owner(within, after).await?)?;
@@ -139,6 +145,8 @@ impl Member {
                 if self.name.trim().is_empty() {
                     self.name = user.name;
                 }
+                // Whoever was there before says themselves whether they want to be in the tenant.
+                self.status = UserStatus::Invited;
             }
             Err(Error::NotFound { .. }) => {}
             Err(error) => return Err(error),
@@ -146,50 +154,59 @@ impl Member {
         Ok(())
     }
 
-    /// Writes to a user who was there before that they are a member now.
-    async fn let_know(&self, within: &TenantCrm, along: &mut Along<'_>) -> Result<()> {
+    /// Asks a user who was there before whether they want to work in the tenant, by mail where
+    /// mails are sent; they find it too where they sign in.
+    async fn ask(&self, within: &TenantCrm, along: &mut Along<'_>) -> Result<()> {
         let (crm, actor) = (within.crm(), within.actor());
-        if !crm.sends_mails() || !crm.keeps_users() || self.user == actor.user() {
+        if !crm.sends_mails() {
             return Ok(());
         }
-        let user = match crm.auth().user(self.user).await {
-            Ok(user) => user,
-            // Comes to be along with the member.
-            Err(Error::NotFound { .. }) => return Ok(()),
-            Err(error) => return Err(error),
+        let user = crm.auth().user(self.user).await?;
+        let asked = Asked {
+            purpose: Purpose::Invitation,
+            address: user.email_lower.clone(),
+            subject: user.id.to_string(),
+            user: Some(user.id),
+            tenant: Some(actor.tenant()),
         };
+        let Some(token) = crm.auth().ask(along.unit(), asked).await? else { return Ok(()) };
         let by = colleagues(within, &[actor.user()]).await?.into_iter().next();
         let mail = NewMail::to_user(MailKind::MemberAdded, &user).about(actor.tenant());
-        along.unit().mail(mail.telling("by", by.map(|by| by.name)))
+        along.unit().mail(mail.with(token).telling("by", by.map(|by| by.name)))
     }
+}
 
-    async fn check_roles(&mut self, within: &TenantCrm, faults: &mut Faults) -> Result<()> {
-        let mut seen = std::collections::HashSet::new();
-        self.roles.retain(|code| seen.insert(code.clone()));
-        if self.roles.is_empty() {
-            faults.add("roles", "REQUIRED", "expected at least one role");
-        }
-        if self.roles.len() > MOST_ROLES {
-            let message = format!("expected at most {MOST_ROLES}, got {}", self.roles.len());
-            faults.add("roles", "TOO_MANY", message);
-            return Ok(());
-        }
-        let codes = self.roles.iter().map(String::as_str);
-        let roles = known(within.crm(), within.actor().tenant(), codes).await?;
-        for (i, code) in self.roles.iter().enumerate() {
-            if roles.grants(code).is_none() {
-                let meant = near(code, BuiltIn::ALL.iter().map(|role| role.code()));
-                let meant = match meant.first() {
-                    Some(meant) => format!(", did you mean {meant}?"),
-                    None => String::new(),
-                };
-                let code: String = code.chars().take(60).collect();
-                let message = format!("there is no role {code:?}{meant}");
-                faults.add(format!("roles[{i}]"), "UNKNOWN_ROLE", message);
-            }
-        }
-        Ok(())
+/// Takes each role once, and refuses those that there are not.
+pub(super) async fn check_roles(
+    roles: &mut Vec<String>,
+    within: &TenantCrm,
+    faults: &mut Faults,
+) -> Result<()> {
+    let mut seen = std::collections::HashSet::new();
+    roles.retain(|code| seen.insert(code.clone()));
+    if roles.is_empty() {
+        faults.add("roles", "REQUIRED", "expected at least one role");
     }
+    if roles.len() > MOST_ROLES {
+        let message = format!("expected at most {MOST_ROLES}, got {}", roles.len());
+        faults.add("roles", "TOO_MANY", message);
+        return Ok(());
+    }
+    let codes = roles.iter().map(String::as_str);
+    let found = known(within.crm(), within.actor().tenant(), codes).await?;
+    for (i, code) in roles.iter().enumerate() {
+        if found.grants(code).is_none() {
+            let meant = near(code, BuiltIn::ALL.iter().map(|role| role.code()));
+            let meant = match meant.first() {
+                Some(meant) => format!(", did you mean {meant}?"),
+                None => String::new(),
+            };
+            let code: String = code.chars().take(60).collect();
+            let message = format!("there is no role {code:?}{meant}");
+            faults.add(format!("roles[{i}]"), "UNKNOWN_ROLE", message);
+        }
+    }
+    Ok(())
 }
 
 /// An owner at work besides this member. The change rests on that owner's record: where two take

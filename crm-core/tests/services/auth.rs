@@ -356,6 +356,7 @@ async fn no_session_begins_beside_a_deactivation(store: Arc<dyn Store>) {
     };
     let eve = crm.auth().sign_up(elsewhere).await.unwrap();
     owner.members().add("eve@example.com", vec!["user".to_owned()], None).await.unwrap();
+    crate::members::agree(&crm, eve.user.id, tenant).await;
 
     let status = |member: Id<Member>, status: UserStatus| {
         let there = aside.tenant(owner.actor().clone());

@@ -42,8 +42,9 @@ pub(crate) struct Words;
 
 impl MailTexts for Words {
     fn render(&self, content: &MailContent) -> Result<MailText> {
-        let MailContent { kind, locale, name, to, tenant, fields, .. } = content;
-        let text = format!("{name:?} {tenant:?} {locale:?} {to} {fields:?}");
+        let MailContent { kind, locale, name, to, tenant, token, fields, .. } = content;
+        let token = token.as_deref().unwrap_or_default();
+        let text = format!("{name:?} {tenant:?} {locale:?} {to} {fields:?} token={token}");
         Ok(MailText { subject: kind.to_string(), text, html: None })
     }
 }

@@ -4,6 +4,7 @@
 
 mod auth;
 mod bulk;
+mod by_mail;
 mod companies;
 mod custom_fields;
 mod field_contention;
@@ -13,6 +14,7 @@ mod field_removal;
 mod first_steps;
 mod hand_over;
 mod idempotency;
+mod invitations;
 mod mail;
 mod meddling;
 mod members;

@@ -1,8 +1,9 @@
 //! Who may change whom, on both stores.
 
 use crm_core::access::{Actor, BuiltIn, Grant, Permission, Reach, Scopes};
-use crm_core::auth::{SignIn, SignUp, SignedIn};
-use crm_core::users::{Member, MemberDraft, NewMember, Source, UserStatus};
+use crm_core::auth::{Acceptance, SignIn, SignUp, SignedIn};
+use crm_core::tenants::TenantId;
+use crm_core::users::{Member, MemberDraft, NewMember, Source, UserId, UserStatus};
 use crm_core::{Crm, Error, Find, Id, TenantCrm};
 
 use crate::auth::{Set, on_both};
@@ -47,6 +48,13 @@ pub(crate) fn new(name: &str, roles: &[&str]) -> NewMember {
         roles: roles.iter().map(|role| (*role).to_owned()).collect(),
         ..NewMember::default()
     }
+}
+
+/// Lets somebody who was added agree to it.
+pub(crate) async fn agree(crm: &Crm, user: UserId, tenant: TenantId) {
+    let (tenant, user) = (Some(tenant), Some(user));
+    let acceptance = Acceptance { tenant, user, ..Acceptance::default() };
+    crm.auth().accept_invitation(acceptance).await.unwrap();
 }
 
 pub(crate) fn me(within: &TenantCrm) -> Id<Member> {
@@ -113,6 +121,7 @@ async fn who_signed_up_by_an_address_joins_only_where_they_are_named() {
         let roles = vec!["user".to_owned()];
         let joined = ada.members().add("eve@example.com", roles, None).await.unwrap();
         assert_eq!(joined.user, elsewhere.user.id);
+        agree(&crm, joined.user, ada.actor().tenant()).await;
         let old = SignIn {
             login: "eve@example.com".to_owned(),
             password: PASSWORD.to_owned(),
@@ -301,7 +310,10 @@ async fn of_two_owners_who_demote_each_other_one_remains() {
             if owners[0].id != me(&ada) {
                 match round % 3 {
                     0 => drop(with_roles(&left, to_ada, &["owner"]).await.unwrap()),
-                    1 => drop(left.members().restore(to_ada, None).await.unwrap()),
+                    1 => {
+                        left.members().restore(to_ada, None).await.unwrap();
+                        agree(&crm, to_ada.cast(), ada.actor().tenant()).await;
+                    }
                     _ => drop(
                         left.members().set_status(to_ada, None, UserStatus::Active).await.unwrap(),
                     ),

@@ -1,5 +1,8 @@
 //! Signing up, in and out, and who one is.
 
+mod accepting;
+mod by_mail;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +26,9 @@ use super::error::{ApiError, Fault};
 use super::values::Code;
 use crate::app::App;
 use crate::openapi::BASE;
+
+pub use accepting::{AcceptInvitationInput, AcceptingApi, DeclineInvitationInput};
+pub use by_mail::{AuthByMailApi, ForgotPasswordInput, ResetPasswordInput, TokenInput};
 
 /// Signing up, in and out.
 #[derive(Debug, Clone, Copy)]
@@ -134,6 +140,8 @@ pub struct UserView {
     pub updated_at: DateTime<Utc>,
     /// The e-mail address.
     pub email: String,
+    /// Whether they showed that it is theirs.
+    pub email_verified: bool,
     /// A name to sign in with instead.
     pub username: Option<String>,
     /// What they are called.
@@ -164,6 +172,7 @@ impl From<User> for UserView {
             // Never leaves the server, not even as a hash.
             password: _,
             email_lower: _,
+            email_verified_at,
             status,
             last_login_at,
         } = user;
@@ -173,6 +182,7 @@ impl From<User> for UserView {
             created_at,
             updated_at,
             email,
+            email_verified: email_verified_at.is_some(),
             username,
             name,
             avatar,
@@ -253,6 +263,24 @@ pub struct ProfileView {
     pub roles: Vec<String>,
     /// The user's title in the tenant.
     pub title: Option<String>,
+    /// The tenants that ask the user to work in them, to be accepted or declined; none as long as
+    /// the address is not verified.
+    pub invitations: Vec<OfferView>,
+}
+
+/// A tenant that asks a user to work in it.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "Offer", rename_all = "camelCase")]
+pub struct OfferView {
+    /// The tenant.
+    pub tenant_id: Uuid,
+    /// What it is called.
+    pub tenant_name: String,
+    /// The codes of the roles that the user would have.
+    pub roles: Vec<String>,
+    /// When it asked.
+    pub asked_at: DateTime<Utc>,
 }
 
 /// Nothing but the message.
@@ -381,12 +409,20 @@ impl AuthApi {
     async fn profile(&self, caller: SignedIn) -> Result<Reply<ProfileView>, ApiError> {
         let user = User::clone(&caller.user);
         let version = user.version;
+        let offers = caller.app().crm().auth().invitations(user.id).await?.into_iter();
+        let invitations = offers.map(|(tenant, member)| OfferView {
+            tenant_id: tenant.id.uuid(),
+            tenant_name: tenant.name,
+            roles: member.roles,
+            asked_at: member.updated_at,
+        });
         let membership = caller.membership.as_deref();
         let profile = ProfileView {
             user: user.into(),
             tenant: membership.map(|membership| membership.tenant.clone().into()),
             roles: membership.map(|m| m.member.roles.clone()).unwrap_or_default(),
             title: membership.and_then(|membership| membership.member.title.clone()),
+            invitations: invitations.collect(),
         };
         Ok(Reply::new(profile).version(version))
     }

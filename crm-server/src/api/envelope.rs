@@ -131,6 +131,43 @@ impl<T: Type + Serialize + Send> ApiResponse for Reply<T> {
     }
 }
 
+/// An answer to what is done afterwards: 202.
+#[derive(Debug)]
+pub struct Accepted<T> {
+    data: T,
+    message: Option<String>,
+}
+
+impl<T> Accepted<T> {
+    /// With its data.
+    pub fn new(data: T) -> Self {
+        Self { data, message: None }
+    }
+
+    /// With a sentence for people.
+    #[must_use]
+    pub fn message(mut self, message: impl Into<String>) -> Self {
+        self.message = Some(message.into());
+        self
+    }
+}
+
+impl<T: Serialize + Send> IntoResponse for Accepted<T> {
+    fn into_response(self) -> Response {
+        respond(StatusCode::ACCEPTED, &self.data, self.message.as_deref(), None)
+    }
+}
+
+impl<T: Type + Serialize + Send> ApiResponse for Accepted<T> {
+    fn meta() -> MetaResponses {
+        describe(202, "To be done", T::schema_ref(), false, Vec::new())
+    }
+
+    fn register(registry: &mut Registry) {
+        T::register(registry);
+    }
+}
+
 /// An answer to a creation: 201, with the address of what was created.
 #[derive(Debug)]
 pub struct Created<T> {

@@ -70,8 +70,11 @@ pub fn all() -> impl OpenApi + 'static {
     beside!(
         system::SystemApi,
         auth::AuthApi,
+        auth::AuthByMailApi,
+        auth::AcceptingApi,
         tenants::TenantsApi,
         users::UsersApi,
+        users::InvitationsApi,
         users::PermissionsApi,
         users::RolePermissionsApi,
         customers::CustomersApi,
@@ -94,5 +97,6 @@ pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
     lists.extend(customers::lists());
     lists.extend(tenants::lists());
     lists.push(described::<users::MemberResource>());
+    lists.push(described::<users::InvitationResource>());
     lists
 }

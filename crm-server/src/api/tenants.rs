@@ -276,7 +276,9 @@ impl TenantsApi {
 
     /// Create a member of a tenant out of a user
     ///
-    /// By the e-mail address of somebody who has signed up.
+    /// By the e-mail address of somebody who has signed up. Their status is `invited`, and they have
+    /// no right in the tenant, until they accept: by the mail that they are sent, or where they sign
+    /// in.
     #[oai(path = "/:tenantId/members", method = "post")]
     async fn add_member(
         &self,

@@ -9,6 +9,8 @@ use chrono::{DateTime, Utc};
 use crm_core::Clock;
 use crm_core::ports::{Mail, MailError, Mailer};
 use parking_lot::Mutex;
+use poem::{Endpoint, Response};
+use serde_json::json;
 
 /// How many are kept; the oldest go.
 const MOST: usize = 500;
@@ -39,6 +41,18 @@ impl HeldMails {
     pub fn all(&self) -> Vec<Held> {
         self.kept.lock().iter().rev().cloned().collect()
     }
+}
+
+/// Answers all of them, the newest first, to whoever asks.
+pub(crate) fn endpoint(held: Arc<HeldMails>) -> impl Endpoint<Output = Response> + 'static {
+    poem::endpoint::make_sync(move |_| {
+        let mails = held.all().into_iter().map(|Held { at, mail }| {
+            let Mail { id, to, subject, text, html } = mail;
+            json!({"id": id, "at": at, "to": to, "subject": subject, "text": text, "html": html})
+        });
+        let all = json!({"success": true, "data": mails.collect::<Vec<_>>()});
+        Response::builder().content_type("application/json; charset=utf-8").body(all.to_string())
+    })
 }
 
 #[async_trait]

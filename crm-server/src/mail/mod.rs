@@ -13,6 +13,7 @@ use std::time::Duration;
 use crm_core::mail::Outcome;
 use crm_core::{Crm, Result};
 
+pub(crate) use held::endpoint as held_endpoint;
 pub use held::{Held, HeldMails};
 pub use smtp::Smtp;
 pub use texts::Texts;

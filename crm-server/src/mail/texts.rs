@@ -28,8 +28,14 @@ macro_rules! ours {
 /// The templates of ours.
 const OURS: &[(&str, &str)] = &ours![
     "layout.html",
+    "en/invitation.txt",
+    "en/invitation.html",
     "en/member_added.txt",
     "en/member_added.html",
+    "en/verify_email.txt",
+    "en/verify_email.html",
+    "en/reset_password.txt",
+    "en/reset_password.html",
     "en/password_changed.txt",
     "en/password_changed.html",
     "en/sign_ins_failed.txt",
@@ -39,10 +45,21 @@ const OURS: &[(&str, &str)] = &ours![
 /// What a mail of a kind tells besides what all do. A field that is absent is `none` there.
 fn fields(kind: MailKind) -> &'static [&'static str] {
     match kind {
-        MailKind::MemberAdded => &["by"],
+        MailKind::Invitation | MailKind::MemberAdded => &["by"],
+        MailKind::ResetPassword => &["by"],
         MailKind::PasswordChanged => &["at", "address"],
         MailKind::SignInsFailed => &["at", "address", "until"],
         _ => &[],
+    }
+}
+
+/// The page of the front end that a token of a kind's mails is for.
+fn page(kind: MailKind) -> &'static str {
+    match kind {
+        MailKind::VerifyEmail => "verify-email",
+        MailKind::ResetPassword => "reset-password",
+        MailKind::Invitation | MailKind::MemberAdded => "accept-invitation",
+        _ => "",
     }
 }
 
@@ -92,6 +109,7 @@ impl Texts {
                 name: Some("Ada".to_owned()),
                 to: "ada@example.com".to_owned(),
                 tenant: Some("Acme".to_owned()),
+                token: Some("token".to_owned()),
                 fields: serde_json::Map::new(),
             };
             self.words(&sample)
@@ -115,7 +133,7 @@ impl Texts {
     }
 
     fn words(&self, content: &MailContent) -> Result<MailText, String> {
-        let MailContent { kind, locale, name, to, tenant, fields: told } = content;
+        let MailContent { kind, locale, name, to, tenant, token, fields: told } = content;
         let language = self.language(locale.as_deref(), *kind);
         let mut values: BTreeMap<String, Value> = BTreeMap::new();
         for name in fields(*kind) {
@@ -129,6 +147,13 @@ impl Texts {
         };
         values.insert("name".to_owned(), text_or_none(name));
         values.insert("tenant".to_owned(), text_or_none(tenant));
+        values.insert("token".to_owned(), text_or_none(token));
+        let link = token.as_ref().map(|token| {
+            let token =
+                token.replace(|c: char| !c.is_ascii_alphanumeric() && !"-_.".contains(c), "");
+            format!("{}/{}?token={token}", self.link_base, page(*kind))
+        });
+        values.insert("link".to_owned(), text_or_none(&link));
         values.insert("to".to_owned(), Value::from(one_line(to)));
         values.insert("language".to_owned(), Value::from(language));
         values.insert("link_base".to_owned(), Value::from(&*self.link_base));
@@ -235,6 +260,7 @@ mod tests {
             name: Some("Ada".to_owned()),
             to: "ada@example.com".to_owned(),
             tenant: Some("Acme".to_owned()),
+            token: Some("t.o-k_en".to_owned()),
             fields: serde_json::Map::new(),
         }
     }

@@ -40,6 +40,8 @@ pub(super) enum Trait {
     Values,
     /// It says whether the server is ready.
     Ready,
+    /// It sends a mail, or is done by a link in one.
+    Mail,
     /// It is about many records, which its body chooses and any of which can be at fault.
     Many,
     /// It answers with a file.
@@ -47,7 +49,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 16] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -61,6 +63,7 @@ impl Trait {
         Self::Key,
         Self::Values,
         Self::Ready,
+        Self::Mail,
         Self::Many,
         Self::File,
     ];
@@ -78,6 +81,7 @@ impl Trait {
             Self::Key => "Key",
             Self::Credentials => "Credentials",
             Self::Ready => "Ready",
+            Self::Mail => "Mail",
             Self::Many => "Many",
             Self::File => "File",
         }
@@ -189,13 +193,18 @@ const FAILURES: &[Failure] = &[
         codes: &[
             (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"]),
             (Trait::People, &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER"]),
+            (Trait::Mail, &["NO_MAIL", "OTHER_ADDRESS", "EMAIL_NOT_VERIFIED"]),
         ],
     },
     Failure {
         status: "404",
         name: "NotFound",
         meaning: "Not there, or not the caller's to see",
-        codes: &[(Trait::Path, &["NOT_FOUND"]), (Trait::Many, &["NOT_FOUND"])],
+        codes: &[
+            (Trait::Path, &["NOT_FOUND"]),
+            (Trait::Mail, &["NOT_FOUND"]),
+            (Trait::Many, &["NOT_FOUND"]),
+        ],
     },
     Failure {
         status: "408",
@@ -221,6 +230,7 @@ const FAILURES: &[Failure] = &[
                 ],
             ),
             (Trait::People, &["IN_USE", "USER_EXISTS"]),
+            (Trait::Mail, &["DUPLICATE", "BUSY"]),
             (Trait::Many, &["ENTANGLED", "NOT_REACHED"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],
@@ -442,7 +452,12 @@ const UNVERSIONED: &[&str] = &[
     "/tenants/{tenantId}/members",
     "/tenants/{tenantId}/restore",
     "/users/{id}/hand-over",
+    "/users/{id}/reset-password",
+    "/users/invitations/{id}/resend",
 ];
+
+/// What the paths have in common of what sends a mail, or is done by a link in one.
+const BY_MAIL: &[&str] = &["-password", "/verify-email", "-invitation", "/users/invitations"];
 
 /// Whether an operation takes `If-Match`.
 pub(super) fn takes_version(path: &str, method: &str) -> bool {
@@ -479,6 +494,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
         Trait::Ready => path == "/health/ready",
+        Trait::Mail => method == "post" && BY_MAIL.iter().any(|part| path.contains(part)),
         Trait::Many => path.contains("/bulk"),
         Trait::File => path.ends_with("/export"),
     };

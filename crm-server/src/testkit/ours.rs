@@ -39,6 +39,7 @@ pub fn given() -> Given {
         ),
         ("POST /relations/kinds", json!({"symmetric": true})),
         ("POST /tenants/{tenantId}/members", json!({"email": "{stranger}", "roles": ["user"]})),
+        ("POST /users/invitations", json!({"roles": ["user"]})),
         ("POST /users", json!({"roles": ["user"]})),
         ("POST /users/roles", json!({"permissions": [grant]})),
         ("POST /users/roles/{id}/permissions", grant.clone()),

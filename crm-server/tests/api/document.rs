@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{TestServer, document, faults, for_each_store, resolve};
+use crate::support::{Backend, TestServer, document, faults, resolve};
 
 fn operations() -> Vec<(String, &'static Value)> {
     let paths = document()["paths"].as_object().unwrap();
@@ -124,39 +124,49 @@ fn sent(operation: &Value) -> Value {
     example(json.1).unwrap().clone()
 }
 
-for_each_store! {
-    async fn the_examples_of_bodies_are_taken_as_they_stand(server: &TestServer) {
-        let paths = document()["paths"].as_object().unwrap();
-        let nobody = server.anonymous();
-        for path in ["/auth/signup", "/auth/login"] {
-            let answer = nobody.post(&format!("/api/v1{path}"), sent(&paths[path]["post"])).await;
-            assert!(answer.status.is_success(), "{path}: {}", answer.json());
-        }
-        let owner = server.owner("acme").await;
-        let mut tried = 0;
-        for (path, item) in paths {
-            let creates = item.pointer("/post/responses/201").is_some();
-            // Relations and their kinds name records and types, which no example can know.
-            if !creates
-                || path.contains('{')
-                || path.starts_with("/auth")
-                || path.starts_with("/relations")
-            {
-                continue;
-            }
-            let created = owner.post(&format!("/api/v1{path}"), sent(&item["post"])).await;
-            let id = created.is(201)["data"]["id"].as_str().unwrap().to_owned();
-            let one = format!("/api/v1{path}/{id}");
-            // A tenant is known by another name in its path, and tried by its own tests.
-            let Some(item) = paths.get(&format!("{path}/{{id}}")) else { continue };
-            for method in ["get", "put", "patch", "delete"] {
-                let Some(operation) = item.get(method) else { continue };
-                let body = operation.get("requestBody").map(|_| sent(operation));
-                let method = method.to_uppercase().parse().unwrap();
-                owner.send(method, &one, body).await.is(200);
-                tried += 1;
-            }
-        }
-        assert!(tried >= 12, "{tried}");
+async fn examples_are_taken(backend: Backend) {
+    let server = TestServer::writing(backend).await;
+    let paths = document()["paths"].as_object().unwrap();
+    let nobody = server.anonymous();
+    for path in ["/auth/signup", "/auth/login"] {
+        let answer = nobody.post(&format!("/api/v1{path}"), sent(&paths[path]["post"])).await;
+        assert!(answer.status.is_success(), "{path}: {}", answer.json());
     }
+    let owner = server.owner("acme").await;
+    let mut tried = 0;
+    for (path, item) in paths {
+        let creates = item.pointer("/post/responses/201").is_some();
+        // Relations and their kinds name records and types, which no example can know.
+        if !creates
+            || path.contains('{')
+            || path.starts_with("/auth")
+            || path.starts_with("/relations")
+        {
+            continue;
+        }
+        let created = owner.post(&format!("/api/v1{path}"), sent(&item["post"])).await;
+        let id = created.is(201)["data"]["id"].as_str().unwrap().to_owned();
+        let one = format!("/api/v1{path}/{id}");
+        // A tenant is known by another name in its path, and tried by its own tests.
+        let Some(item) = paths.get(&format!("{path}/{{id}}")) else { continue };
+        for method in ["get", "put", "patch", "delete"] {
+            let Some(operation) = item.get(method) else { continue };
+            let body = operation.get("requestBody").map(|_| sent(operation));
+            let method = method.to_uppercase().parse().unwrap();
+            owner.send(method, &one, body).await.is(200);
+            tried += 1;
+        }
+    }
+    assert!(tried >= 12, "{tried}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn the_examples_of_bodies_are_taken_as_they_stand_on_memory() {
+    examples_are_taken(Backend::Memory).await;
+}
+
+#[tokio::test]
+async fn the_examples_of_bodies_are_taken_as_they_stand_on_postgres() {
+    examples_are_taken(Backend::Postgres).await;
 }

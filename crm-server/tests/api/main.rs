@@ -14,6 +14,8 @@ mod away;
 #[cfg(test)]
 mod bulk;
 #[cfg(test)]
+mod by_mail;
+#[cfg(test)]
 mod companies;
 #[cfg(test)]
 mod conventions;

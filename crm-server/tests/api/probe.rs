@@ -21,6 +21,12 @@ const OPEN: &[&str] = &[
     "POST /auth/login",
     "POST /auth/refresh",
     "POST /auth/logout",
+    // What a link in a mail is for, and asking for one.
+    "POST /auth/forgot-password",
+    "POST /auth/reset-password",
+    "POST /auth/verify-email",
+    "POST /auth/accept-invitation",
+    "POST /auth/decline-invitation",
 ];
 
 fn document() -> Document {

@@ -124,6 +124,7 @@ for_each_store! {
             keyed.post(&members, input.clone()).await.is(201);
         }
         // The one who was added may not add.
+        server.agree(&other, &owner.tenant).await;
         let inside = format!("{}/members", of(&owner));
         other.get(&inside).await.fails(403, "FORBIDDEN");
         other.post(&inside, json!({"email": owner.email, "roles": ["user"]})).await.fails(403, "FORBIDDEN");

@@ -79,6 +79,9 @@ for_each_store! {
         let joined = owner.post(&members, named).await;
         joined.is(201);
         let there = other.with("X-Tenant-ID", &owner.tenant);
+        there.get("/api/v1/auth/roles").await.fails(403, "NOT_A_MEMBER");
+        server.agree(&other, &owner.tenant).await;
+        let there = other.with("X-Tenant-ID", &owner.tenant);
         assert_eq!(there.get("/api/v1/auth/roles").await.data(), json!(["readonly"]));
         assert_eq!(other.get("/api/v1/auth/roles").await.data(), json!(["owner"]));
         server.sign_in(&other.email).await;

@@ -7,7 +7,7 @@
 //! must never depend on a service having been careful.
 
 use super::Actor;
-use crate::auth::{AccessChange, Session};
+use crate::auth::{AccessChange, OneTimeToken, Session};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::mail::QueuedMail;
@@ -27,7 +27,7 @@ pub(crate) fn is_beyond_the_tenant(batch: &Batch) -> bool {
 ///
 /// * notes of what changed, each naming the tenant;
 /// * a user who comes to be together with being made a member of the tenant;
-/// * mails that are about the tenant;
+/// * mails that are about the tenant, and tokens for them, as yet without a secret;
 /// * the end of sessions in the tenant, of members whom the batch changes;
 /// * the tenant itself, but not whether it is suspended.
 pub(crate) fn batch_with_notes(actor: &Actor, batch: Batch) -> Result<Scoped<Batch>> {
@@ -52,6 +52,10 @@ fn is_the_tenants(actor: &Actor, all: &[Operation], operation: &Operation) -> bo
     match (schema.name(), operation) {
         (AccessChange::ENTITY, Operation::Insert { record, .. }) => {
             *record.get(AccessChange::TENANT.index()) == tenant
+        }
+        (OneTimeToken::ENTITY, Operation::Insert { record, .. }) => {
+            *record.get(OneTimeToken::TENANT.index()) == tenant
+                && !matches!(record.get(OneTimeToken::HASHES.index()), Value::Codes(hashes) if !hashes.is_empty())
         }
         (QueuedMail::ENTITY, Operation::Insert { record, .. }) => {
             *record.get(QueuedMail::TENANT.index()) == tenant
@@ -103,6 +107,7 @@ mod tests {
 
     use super::*;
     use crate::Id;
+    use crate::auth::Purpose;
     use crate::entity::{Draft, SystemFields};
     use crate::mail::{MailKind, MailStatus};
     use crate::store::Schema;
@@ -286,6 +291,7 @@ mod tests {
             recipient: "bob@example.com".to_owned(),
             user: Some(id(BOB)),
             tenant: tenant.map(id),
+            token: None,
             fields: None,
             status: MailStatus::Queued,
             due_at: created_at,
@@ -301,6 +307,36 @@ mod tests {
         assert!(!passes([renamed(BOB, OURS), insert(None, mail(None))]));
         let sent = update(None, mail(Some(OURS)), |mail| mail.status = MailStatus::Sent);
         assert!(!passes([renamed(BOB, OURS), sent]));
+    }
+
+    #[test]
+    fn tokens_are_asked_for_without_a_secret_and_never_changed() {
+        let token = |tenant: u128, hashes: &[&str]| {
+            let SystemFields { id: own, version, created_at, updated_at, deleted_at } = fresh(61);
+            OneTimeToken {
+                id: own,
+                version,
+                created_at,
+                updated_at,
+                deleted_at,
+                purpose: Purpose::Invitation,
+                address: "bob@example.com".to_owned(),
+                number: 1,
+                subject: "x".to_owned(),
+                user: None,
+                tenant: Some(id(tenant)),
+                hashes: hashes.iter().map(|hash| (*hash).to_owned()).collect(),
+                rests_on: None,
+                expires_at: created_at,
+                spent_at: None,
+            }
+        };
+        assert!(passes([renamed(BOB, OURS), insert(None, token(OURS, &[]))]));
+        assert!(!passes([renamed(BOB, OURS), insert(None, token(THEIRS, &[]))]));
+        assert!(!passes([renamed(BOB, OURS), insert(None, token(OURS, &["known"]))]));
+        let spent =
+            update(None, token(OURS, &[]), |token| token.spent_at = Some(DateTime::UNIX_EPOCH));
+        assert!(!passes([renamed(BOB, OURS), spent]));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The tenant's people. A member is shown under its user's identifier, which is also what records
 //! name as their owners.
 
+mod invitations;
 mod permissions;
 mod roles;
 mod view;
@@ -14,17 +15,19 @@ use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::auth::Done;
 use super::body::{Body, MergePatch};
 use super::bulk::{self, BulkUpdateInput, BulkView};
 use super::caller::Caller;
 use super::crud::{self, Resource, Service, parameters};
-use super::envelope::{Created, Listed, Reply};
+use super::envelope::{Accepted, Created, Listed, Reply};
 use super::error::ApiError;
 use super::etag;
 use super::export::{self, Exported};
 use super::values::Code;
 use crate::openapi::BASE;
 
+pub use invitations::{InvitationInput, InvitationResource, InvitationView, InvitationsApi};
 pub use permissions::{
     GrantInput, GrantView, HeldView, PermissionView, PermissionsApi, PermissionsInput,
     PermissionsView, SourceView,
@@ -65,8 +68,8 @@ impl UsersApi {
 
     /// Create a user in the tenant
     ///
-    /// Somebody new. Whoever has signed up already, `USER_EXISTS`, is added as a member of the tenant
-    /// instead, by somebody who knows that it is the person meant.
+    /// Somebody new, with a password of the tenant's choice. Whoever has signed up already,
+    /// `USER_EXISTS`, is added as a member of the tenant or invited instead, and agrees themselves.
     #[oai(path = "/", method = "post")]
     async fn create(
         &self,
@@ -166,6 +169,8 @@ impl UsersApi {
     }
 
     /// Bring back a user who left
+    ///
+    /// They are `invited` until they agree.
     #[oai(path = "/:id/restore", method = "post")]
     async fn restore(
         &self,
@@ -198,6 +203,19 @@ impl UsersApi {
         let member = caller.crm().members().set_status(id, expected, status).await?;
         caller.forget_who_may_what();
         crud::reply::<MemberResource>(&caller, member).await
+    }
+
+    /// Send a user the mail that sets their password anew
+    ///
+    /// Nobody sets or sees somebody else's password. For whoever may do all that the user may.
+    #[oai(path = "/:id/reset-password", method = "post")]
+    async fn reset_password(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+    ) -> Result<Accepted<Done>, ApiError> {
+        caller.crm().members().send_reset(Id::new(id.0)).await?;
+        Ok(Accepted::new(Done {}).message("a mail is on its way"))
     }
 
     /// Hand a user's records over to another one

@@ -27,7 +27,7 @@ pub(crate) use document::check;
 pub(crate) use document::document;
 pub(crate) use founder::{Founder, GIVEN};
 pub(crate) use people::{PASSWORD, Person};
-pub(crate) use post::{MailServer, Manner};
+pub(crate) use post::{Letter, MailServer, Manner};
 pub(crate) use samples::{Kept, SAMPLES};
 pub(crate) use server::{Backend, TestServer};
 pub(crate) use watched::{Audited, Watched};

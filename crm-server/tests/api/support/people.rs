@@ -77,6 +77,12 @@ impl TestServer {
         self.app().crm().system().add_member(tenant, user, &[role]).await.unwrap();
     }
 
+    /// Lets somebody who was added to a tenant agree to it.
+    pub(crate) async fn agree(&self, person: &Person, tenant: &str) {
+        let there = json!({"tenantId": tenant});
+        person.post("/api/v1/auth/accept-invitation", there).await.is(200);
+    }
+
     /// Signs in with everybody's password.
     pub(crate) async fn sign_in(&self, email: &str) -> Person {
         let input = json!({"email": email, "password": PASSWORD});

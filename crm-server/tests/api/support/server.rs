@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use crm_core::ManualClock;
+use crm_core::ports::Mailer;
 use crm_core::store::Store;
+use crm_core::{ManualClock, SystemClock};
 use crm_server::app::{App, Parts, Probe};
 use crm_server::config::{Algorithm, Config, Passwords};
+use crm_server::mail::HeldMails;
 use crm_server::server::Running;
 use crm_server::tokens::generate_key;
 use crm_store_memory::MemoryStore;
@@ -82,7 +84,9 @@ impl TestServer {
             }
         };
         let watched = Arc::new(Watched::new(store));
-        let server = Self::over(Arc::clone(&watched) as Arc<dyn Store>).await;
+        let mut parts = Parts::new(config(), Arc::clone(&watched) as Arc<dyn Store>);
+        parts.mailer = Some(Arc::new(HeldMails::new(Arc::new(SystemClock))));
+        let server = Self::of(parts).await;
         (Self { database, ..server }, watched)
     }
 
@@ -110,6 +114,30 @@ impl TestServer {
     pub(crate) async fn with_probe(probe: Arc<dyn Probe>) -> Self {
         let mut parts = Parts::new(config(), Arc::new(MemoryStore::new()));
         parts.probes.push(probe);
+        Self::of(parts).await
+    }
+
+    /// A server that writes mails, into nobody's mailbox.
+    pub(crate) async fn writing(backend: Backend) -> Self {
+        let mailer =
+            || -> Option<Arc<dyn Mailer>> { Some(Arc::new(HeldMails::new(Arc::new(SystemClock)))) };
+        match backend {
+            Backend::Memory => {
+                let parts = Parts::new(config(), Arc::new(MemoryStore::new()));
+                Self::of(Parts { mailer: mailer(), ..parts }).await
+            }
+            Backend::Postgres => {
+                let (database, store) = postgres().await;
+                let parts = Parts { mailer: mailer(), ..Parts::on_postgres(config(), store) };
+                Self { database: Some(database), ..Self::of(parts).await }
+            }
+        }
+    }
+
+    /// A server in memory that keeps its mails, as the demonstration does.
+    pub(crate) async fn of_the_demo() -> Self {
+        let mut parts = Parts::new(config(), Arc::new(MemoryStore::new()));
+        parts.held_mails = Some(Arc::new(HeldMails::new(Arc::new(SystemClock))));
         Self::of(parts).await
     }
 
