@@ -362,7 +362,7 @@ impl TenantCrm {
 
     /// Companies.
     pub fn companies(&self) -> Companies {
-        self.records()
+        Companies::new(self.clone())
     }
 
     /// Customers.

@@ -4,10 +4,15 @@
 //! points a customer at a company must be able to read it.
 
 mod rules;
+mod stats;
 
 use chrono::{DateTime, Utc};
 use rust_decimal::Decimal;
 
+pub(crate) use rules::check_figures;
+pub use stats::CompanyStats;
+
+use crate::crm::TenantCrm;
 use crate::custom_fields::CustomFields;
 use crate::id::Id;
 use crate::records::Records;
@@ -15,9 +20,6 @@ use crate::tags::Tag;
 use crate::users::UserId;
 use crate::values::{Country, Currency, Domain, Email, Phone, WebUrl};
 use crate::{Choice, Entity};
-
-/// The service of companies.
-pub type Companies = Records<Company>;
 
 /// How many people an organisation has, roughly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
@@ -113,5 +115,23 @@ impl CompanyDraft {
     /// A firm of this name.
     pub fn named(name: impl Into<String>) -> Self {
         Self { name: name.into(), ..Self::default() }
+    }
+}
+
+/// The service of companies.
+#[derive(Debug, Clone)]
+pub struct Companies(Records<Company>);
+
+impl std::ops::Deref for Companies {
+    type Target = Records<Company>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Companies {
+    pub(crate) fn new(within: TenantCrm) -> Self {
+        Self(within.records())
     }
 }

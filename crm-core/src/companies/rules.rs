@@ -1,15 +1,15 @@
 //! What must hold of a company.
 
 use async_trait::async_trait;
+use rust_decimal::Decimal;
 
 use super::Company;
-use crate::access::Reach;
 use crate::crm::TenantCrm;
-use crate::error::{Faults, FieldError, Result};
+use crate::error::{Faults, Result};
 use crate::records::{Records, Rules};
 use crate::tags::check_tags;
-use crate::users::check_members;
-use crate::values::{Contacts, Domain, Multiline, clean_text, required_text};
+use crate::users::{Named, check_named};
+use crate::values::{Contacts, Domain, Multiline, clean_texts, required_text};
 
 #[async_trait]
 impl Rules for Company {
@@ -24,32 +24,14 @@ impl Rules for Company {
             currency: &mut self.currency,
         };
         contacts.clean(&mut faults)?;
-        if self.employee_count.is_some_and(|count| count < 0) {
-            faults.add("employeeCount", "OUT_OF_RANGE", "expected 0 or more");
-        }
-        if self.annual_revenue.is_some_and(|revenue| revenue.is_sign_negative()) {
-            faults.add("annualRevenue", "OUT_OF_RANGE", "expected 0 or more");
-        }
+        check_figures(self.employee_count, self.annual_revenue, &mut faults);
         let old_tags = before.map_or(&[][..], |before| &before.tags);
         faults.absorb(check_tags(within, &mut self.tags, old_tags).await)?;
         if before.is_none() {
             self.created_by = Some(within.actor().user());
-            // Whoever may create records for itself only gets what it creates.
-            let reach = within.actor().reach(&Records::<Self>::permission("create"));
-            if reach == Some(Reach::Assigned) && self.assigned_to.is_none() {
-                self.assigned_to = Some(within.actor().user());
-            }
+            self.assigned_to = self.assigned_to.or_else(|| Records::<Self>::for_creator(within));
         }
-        // A leaver stays where they were.
-        if let Some(user) = self.assigned_to
-            && before.and_then(|before| before.assigned_to) != Some(user)
-        {
-            for FieldError { field, code, message } in
-                check_members(within, &[("assignedTo", user)]).await?
-            {
-                faults.add(field, code, message);
-            }
-        }
+        check_named(within, before.map(Self::people), self.people(), &mut faults).await?;
         faults.into_result()
     }
 }
@@ -59,7 +41,7 @@ impl Company {
         if let Some(name) = faults.absorb(required_text("name", &self.name, 200, Multiline::No))? {
             self.name = name;
         }
-        let texts: [(&str, &mut Option<String>, usize, Multiline); 6] = [
+        let texts = [
             ("industry", &mut self.industry, 100, Multiline::No),
             ("address", &mut self.address, 500, Multiline::Yes),
             ("city", &mut self.city, 100, Multiline::No),
@@ -67,13 +49,7 @@ impl Company {
             ("postalCode", &mut self.postal_code, 20, Multiline::No),
             ("description", &mut self.description, 10_000, Multiline::Yes),
         ];
-        for (field, text, most, multiline) in texts {
-            if let Some(given) = text
-                && let Some(cleaned) = faults.absorb(clean_text(field, given, most, multiline))?
-            {
-                *text = cleaned;
-            }
-        }
+        clean_texts(texts, faults)?;
         if self.domain.as_deref().is_some_and(|domain| domain.trim().is_empty()) {
             self.domain = None;
         }
@@ -83,5 +59,23 @@ impl Company {
             self.domain = Some(domain.as_str().to_owned());
         }
         Ok(())
+    }
+
+    fn people(&self) -> Named<1> {
+        [("assignedTo", self.assigned_to)]
+    }
+}
+
+/// Notes figures of an organisation that there cannot be.
+pub(crate) fn check_figures(
+    employee_count: Option<i64>,
+    annual_revenue: Option<Decimal>,
+    faults: &mut Faults,
+) {
+    if employee_count.is_some_and(|count| count < 0) {
+        faults.add("employeeCount", "OUT_OF_RANGE", "expected 0 or more");
+    }
+    if annual_revenue.is_some_and(|revenue| revenue.is_sign_negative()) {
+        faults.add("annualRevenue", "OUT_OF_RANGE", "expected 0 or more");
     }
 }

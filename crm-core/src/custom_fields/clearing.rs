@@ -11,7 +11,7 @@ use super::{CustomField, CustomFieldDefinitions};
 use crate::TenantCrm;
 use crate::entity::Entity;
 use crate::error::{Error, Result};
-use crate::store::{Aggregate, Deleted, MAX_LIMIT, Query, Record, Value, Window};
+use crate::store::{Aggregate, Deleted, Group, MAX_LIMIT, Query, Record, Window};
 
 impl CustomFieldDefinitions {
     /// One step of clearing: the first looks how many records there are, and takes nothing.
@@ -27,11 +27,7 @@ impl CustomFieldDefinitions {
         let Some(having) = held(schema, &field.key) else { return self.settle(field, done).await };
         if field.work.as_ref() != Some(work) {
             let count = Aggregate::count(schema.clone()).filter(having)?.deleted(Deleted::Include);
-            let groups = within.aggregate_for_rules(count).await?;
-            let total = match groups.first().and_then(|group| group.values.first()) {
-                Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
-                _ => return Err(Error::internal("a count gave no number")),
-            };
+            let total = Group::only(within.aggregate_for_rules(count).await?)?.count(0)?;
             if total == 0 {
                 return self.settle(field, done).await;
             }

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{CustomType, definitions};
 use crate::error::{Error, Result};
-use crate::records::{Records, Rules};
+use crate::records::{Counts, Records, Rules, counts};
 use crate::store::{Aggregate, Filter, Group, GroupBy, Measure, Value};
 
 /// Over how many fields there are figures at once: each is a question of its own.
@@ -26,7 +26,7 @@ pub struct CustomFigures {
 pub enum Figures {
     /// How many records there are of each value. A record with several options counts under each
     /// of them, one without a value under none.
-    Counts(Vec<(Option<String>, u64)>),
+    Counts(Counts),
     /// Of numbers.
     Numbers {
         /// How many records have one.
@@ -83,7 +83,7 @@ pub(crate) async fn figures<E: Rules>(
         let figures = match counted {
             Some(by) => {
                 let groups = records.aggregate(over(filter.clone())?.group_by(vec![by])?).await?;
-                Figures::Counts(groups.into_iter().map(count).collect::<Result<_>>()?)
+                Figures::Counts(counts(&groups)?)
             }
             None => {
                 let present = filter.clone().and(Filter::Absent(path.clone()).not());
@@ -101,32 +101,20 @@ pub(crate) async fn figures<E: Rules>(
     Ok(all)
 }
 
-fn count(group: Group) -> Result<(Option<String>, u64)> {
-    let key = match group.keys.into_iter().next() {
-        Some(Value::Text(text)) => Some(text),
-        Some(Value::Bool(yes)) => Some(yes.to_string()),
-        Some(Value::Uuid(id)) => Some(id.to_string()),
-        _ => None,
-    };
-    match group.values.into_iter().next() {
-        Some(Value::Int(count)) => Ok((key, u64::try_from(count).unwrap_or(0))),
-        _ => Err(Error::internal("a count gave no number")),
-    }
-}
-
 fn numbers(groups: Vec<Group>) -> Result<Figures> {
     let number = |value: &Value| match value {
         Value::Int(int) => Some(Decimal::from(*int)),
         Value::Decimal(decimal) => Some(decimal.normalize()),
         _ => None,
     };
-    match groups.first().map(|group| &group.values[..]) {
-        Some([Value::Int(count), sum, min, max]) => Ok(Figures::Numbers {
-            count: u64::try_from(*count).unwrap_or(0),
-            sum: number(sum).unwrap_or_default(),
-            min: number(min),
-            max: number(max),
-        }),
-        _ => Err(Error::internal("figures are missing")),
-    }
+    let group = Group::only(groups)?;
+    let [_, sum, min, max] = &group.values[..] else {
+        return Err(Error::internal("figures are missing"));
+    };
+    Ok(Figures::Numbers {
+        count: group.count(0)?,
+        sum: number(sum).unwrap_or_default(),
+        min: number(min),
+        max: number(max),
+    })
 }

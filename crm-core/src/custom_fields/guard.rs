@@ -17,7 +17,7 @@ use crate::TenantCrm;
 use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Faults, Rejection, Result};
 use crate::id::Id;
-use crate::records::{EndRef, Unit, ends};
+use crate::records::{EndRef, Rules, Unit, ends};
 use crate::store::{Filter, MAX_LIMIT, Operation, Query, Record, Schema, Scoping, Value, Window};
 
 /// The operations that belong to a batch because of the fields that it writes.
@@ -150,11 +150,21 @@ pub(crate) async fn guard(unit: &Unit, within: &TenantCrm) -> Result<Guard> {
     let mut moving: Vec<Moving<'_>> = Vec::new();
     let mut needed: BTreeMap<Uuid, CustomField> = BTreeMap::new();
     let mut naming: Vec<(String, EndRef, EndRef)> = Vec::new();
+    let mut looked_again = false;
     for write in &written {
         if write.schema.scoping() == Scoping::Global {
             continue;
         }
-        let defined = definitions(within, write.schema.name()).await?;
+        let mut defined = definitions(within, write.schema.name()).await?;
+        // A value that comes back or goes has been defined once: perhaps by another server, and
+        // later than what is remembered.
+        let is_unknown = |key: &str| !defined.iter().any(|field| field.key == key);
+        if !looked_again && write.keys().into_iter().any(|key| is_unknown(key) && !write.sets(key))
+        {
+            CustomField::forget(within);
+            defined = definitions(within, write.schema.name()).await?;
+            looked_again = true;
+        }
         for key in write.keys() {
             let Some(field) = defined.iter().find(|field| field.key == key) else {
                 if write.sets(key) {

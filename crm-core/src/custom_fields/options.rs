@@ -16,7 +16,7 @@ use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::records::{ATTEMPTS, Records};
 use crate::store::evaluate::value_at;
-use crate::store::{Aggregate, Deleted, Filter, Record, Value};
+use crate::store::{Aggregate, Deleted, Filter, Group, Record, Value};
 use crate::values::{Multiline, required_text};
 
 /// What records get in place of an option that is taken away.
@@ -172,10 +172,7 @@ pub(super) async fn used(
         let of = Aggregate::count(schema.clone()).filter(Filter::In(path.clone(), values));
         async move {
             let groups = within.aggregate_for_rules(of?.deleted(Deleted::Include)).await?;
-            match groups.first().and_then(|group| group.values.first()) {
-                Some(Value::Int(count)) => Ok(u64::try_from(*count).unwrap_or(0)),
-                _ => Err(Error::internal("a count gave no number")),
-            }
+            Group::only(groups)?.count(0)
         }
     };
     let mut used = Vec::new();

@@ -7,7 +7,7 @@ use super::{CustomField, CustomType, MOST_PER_TYPE, options, unique};
 use crate::TenantCrm;
 use crate::error::{Error, Faults, FieldError, Result};
 use crate::records::Rules;
-use crate::values::{Multiline, clean_text, required_text};
+use crate::values::{Multiline, clean_texts, required_text};
 
 #[async_trait]
 impl Rules for CustomField {
@@ -39,11 +39,7 @@ impl Rules for CustomField {
         {
             self.label = label;
         }
-        if let Some(help) = &self.help
-            && let Some(help) = faults.absorb(clean_text("help", help, 500, Multiline::Yes))?
-        {
-            self.help = help;
-        }
+        clean_texts([("help", &mut self.help, 500, Multiline::Yes)], &mut faults)?;
         self.check_options(&mut faults)?;
         self.check_reference(within, &mut faults);
         self.check_unique(&mut faults);

@@ -3,7 +3,7 @@
 use super::CustomField;
 use crate::error::Result;
 use crate::records::Unit;
-use crate::store::{CUSTOM_SCALE, Filter, Kind, Path, Record, Schema, Value, system};
+use crate::store::{CUSTOM_SCALE, Filter, Kind, Path, Record, Schema, Value};
 
 /// Every kind that a stored value can have.
 const KINDS: [Kind; 8] = [
@@ -35,12 +35,7 @@ pub(super) fn rewritten(
     value: Option<Value>,
     unit: &Unit,
 ) -> Result<Record> {
-    let mut values = before.values().to_vec();
-    let mut set = |at: u16, value: Value| {
-        if let Some(place) = values.get_mut(usize::from(at)) {
-            *place = value;
-        }
-    };
+    let mut others = None;
     if let Some(at) = schema.custom()
         && let Value::Custom(own) = before.get(at)
     {
@@ -49,14 +44,7 @@ pub(super) fn rewritten(
             Some(value) => drop(own.insert(field.key.clone(), value)),
             None => drop(own.remove(&field.key)),
         }
-        set(at, Value::Custom(own));
+        others = Some((at, Value::Custom(own)));
     }
-    set(system::VERSION, Value::Int(before.version() + 1));
-    // A clock that was set back must not make a record look older than it is.
-    let updated = match before.get(system::UPDATED_AT) {
-        Value::Time(before) => unit.now().max(*before),
-        _ => unit.now(),
-    };
-    set(system::UPDATED_AT, Value::Time(updated));
-    Record::new(schema, before.tenant(), values)
+    unit.next_record(schema, before, others)
 }

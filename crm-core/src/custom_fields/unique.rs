@@ -6,7 +6,7 @@ use crate::access::Permission;
 use crate::error::{Error, Result};
 use crate::store::evaluate::value_at;
 use crate::store::{
-    Aggregate, Filter, MAX_LIMIT, Measure, Path, Query, Record, Schema, Sort, Value, Window,
+    Aggregate, Filter, Group, MAX_LIMIT, Measure, Path, Query, Record, Schema, Sort, Window,
 };
 
 /// How many values that are shared are named.
@@ -37,13 +37,8 @@ pub(super) async fn shared(field: &CustomField, within: &TenantCrm) -> Result<Sh
         .filter(Filter::Absent(path.clone()).not())?
         .measures(vec![Measure::Count, Measure::Distinct(path)])?;
     let groups = within.aggregate_for_rules(aggregate).await?;
-    match groups.first().map(|group| &group.values[..]) {
-        Some([Value::Int(held), Value::Int(distinct)]) => Ok(Shared {
-            held: u64::try_from(*held).unwrap_or(0),
-            distinct: u64::try_from(*distinct).unwrap_or(0),
-        }),
-        _ => Err(Error::internal("a count gave no number")),
-    }
+    let group = Group::only(groups)?;
+    Ok(Shared { held: group.count(0)?, distinct: group.count(1)? })
 }
 
 /// Why a field cannot become unique: how many records are in the way, and some of those that the

@@ -3,13 +3,13 @@
 use async_trait::async_trait;
 
 use super::Customer;
-use crate::access::Reach;
+use crate::companies::check_figures;
 use crate::crm::TenantCrm;
-use crate::error::{Faults, FieldError, Result};
+use crate::error::{Faults, Result};
 use crate::records::{Records, Rules};
 use crate::tags::check_tags;
-use crate::users::{UserId, check_members};
-use crate::values::{Contacts, Multiline, clean_text};
+use crate::users::{Named, check_named};
+use crate::values::{Contacts, Multiline, clean_texts};
 
 #[async_trait]
 impl Rules for Customer {
@@ -24,7 +24,7 @@ impl Rules for Customer {
             currency: &mut self.currency,
         };
         contacts.clean(&mut faults)?;
-        self.check_figures(&mut faults);
+        check_figures(self.employee_count, self.annual_revenue, &mut faults);
         self.name = self.shown_name();
         if self.name.is_empty() {
             faults.add(
@@ -37,18 +37,18 @@ impl Rules for Customer {
         faults.absorb(check_tags(within, &mut self.tags, old_tags).await)?;
         if before.is_none() {
             self.created_by = Some(within.actor().user());
-            self.assign_to_creator(within);
+            if self.people().iter().all(|(_, user)| user.is_none()) {
+                self.assigned_to = Records::<Self>::for_creator(within);
+            }
         }
-        for FieldError { field, code, message } in self.check_people(before, within).await? {
-            faults.add(field, code, message);
-        }
+        check_named(within, before.map(Self::people), self.people(), &mut faults).await?;
         faults.into_result()
     }
 }
 
 impl Customer {
     fn clean_texts(&mut self, faults: &mut Faults) -> Result<()> {
-        let texts: [(&str, &mut Option<String>, usize, Multiline); 11] = [
+        let texts = [
             ("companyName", &mut self.company_name, 200, Multiline::No),
             ("contactName", &mut self.contact_name, 200, Multiline::No),
             ("firstName", &mut self.first_name, 100, Multiline::No),
@@ -61,23 +61,7 @@ impl Customer {
             ("source", &mut self.source, 100, Multiline::No),
             ("notes", &mut self.notes, 10_000, Multiline::Yes),
         ];
-        for (field, text, most, multiline) in texts {
-            if let Some(given) = text
-                && let Some(cleaned) = faults.absorb(clean_text(field, given, most, multiline))?
-            {
-                *text = cleaned;
-            }
-        }
-        Ok(())
-    }
-
-    fn check_figures(&self, faults: &mut Faults) {
-        if self.employee_count.is_some_and(|count| count < 0) {
-            faults.add("employeeCount", "OUT_OF_RANGE", "expected 0 or more");
-        }
-        if self.annual_revenue.is_some_and(|revenue| revenue.is_sign_negative()) {
-            faults.add("annualRevenue", "OUT_OF_RANGE", "expected 0 or more");
-        }
+        clean_texts(texts, faults)
     }
 
     fn shown_name(&self) -> String {
@@ -96,35 +80,12 @@ impl Customer {
             .unwrap_or_default()
     }
 
-    // Whoever may create records for itself only gets what it creates.
-    fn assign_to_creator(&mut self, within: &TenantCrm) {
-        let people = [self.assigned_to, self.coach, self.closer, self.setter];
-        let reach = within.actor().reach(&Records::<Self>::permission("create"));
-        if reach == Some(Reach::Assigned) && people.iter().all(Option::is_none) {
-            self.assigned_to = Some(within.actor().user());
-        }
-    }
-
-    // Only people who were not there before are asked about: a leaver stays where they were.
-    async fn check_people(
-        &self,
-        before: Option<&Self>,
-        within: &TenantCrm,
-    ) -> Result<Vec<FieldError>> {
-        let named = |of: &Self| {
-            [
-                ("assignedTo", of.assigned_to),
-                ("coach", of.coach),
-                ("closer", of.closer),
-                ("setter", of.setter),
-            ]
-        };
-        let old = before.map(named);
-        let added: Vec<(&'static str, UserId)> = named(self)
-            .into_iter()
-            .filter(|new| !old.as_ref().is_some_and(|old| old.contains(new)))
-            .filter_map(|(field, user)| user.map(|user| (field, user)))
-            .collect();
-        check_members(within, &added).await
+    fn people(&self) -> Named<4> {
+        [
+            ("assignedTo", self.assigned_to),
+            ("coach", self.coach),
+            ("closer", self.closer),
+            ("setter", self.setter),
+        ]
     }
 }

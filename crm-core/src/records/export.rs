@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use super::{Records, Rules, Unit};
 use crate::access::scoping;
 use crate::error::{Error, Result};
-use crate::store::{Aggregate, Cursor, MAX_LIMIT, Query, Value, Window};
+use crate::store::{Aggregate, Cursor, Group, MAX_LIMIT, Query, Window};
 
 /// The records of an export, in their order.
 #[derive(Debug)]
@@ -54,10 +54,7 @@ impl<E: Rules> Records<E> {
             .filter(query.get_filter().clone())?
             .deleted(query.get_deleted());
         let counted = within.aggregate(&Self::permission("export"), count).await?;
-        let count = match counted.first().and_then(|group| group.values.first()) {
-            Some(Value::Int(count)) => u64::try_from(*count).unwrap_or(0),
-            _ => return Err(Error::internal("a count gave no number")),
-        };
+        let count = Group::only(counted)?.count(0)?;
         check_count(count, most)?;
         self.tell_of_export(count, told).await?;
         Ok(Export { records: self.clone(), count, left: Left::Behind(Box::new(query), None) })

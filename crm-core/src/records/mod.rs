@@ -7,6 +7,7 @@ mod along;
 mod bulk;
 pub(crate) mod ends;
 mod export;
+mod figures;
 mod rewrite;
 mod unit;
 
@@ -18,6 +19,8 @@ pub use along::Along;
 pub use bulk::{Bulk, How, MAX_BATCH, MAX_BULK, Outcome, Selection};
 pub use ends::{End, EndRef, Ends};
 pub use export::Export;
+pub use figures::{Counts, Money};
+pub(crate) use figures::{Tally, counts};
 pub(crate) use unit::Unit;
 
 use rewrite::Step;
@@ -33,6 +36,7 @@ use crate::store::{
     Aggregate, Cursor, Deleted, Filter, Group, MAX_LIMIT, Operation, Page, Path, Query, Record,
     Schema, Scoping, Value, Window, system,
 };
+use crate::users::UserId;
 
 /// How often a change is tried again when somebody else was faster.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -123,6 +127,13 @@ impl<E: Rules> Records<E> {
         Permission::of(E::RESOURCE, E::action(action))
     }
 
+    /// Whom a new record is for where it names nobody: its creator, where they may create records
+    /// for themselves only.
+    pub(crate) fn for_creator(within: &TenantCrm) -> Option<UserId> {
+        let reach = within.actor().reach(&Self::permission("create"));
+        (reach == Some(Reach::Assigned)).then(|| within.actor().user())
+    }
+
     /// The part of the records that is asked for. Needs `read`; deleted ones need `delete` too.
     ///
     /// # Errors
@@ -149,11 +160,7 @@ impl<E: Rules> Records<E> {
     /// As [`Records::find`].
     pub async fn count(&self, filter: Where<E>) -> Result<u64> {
         let aggregate = Aggregate::count(E::schema().clone()).filter(filter.into_filter())?;
-        let groups = self.aggregate(aggregate).await?;
-        match groups.first().and_then(|group| group.values.first()) {
-            Some(Value::Int(count)) => Ok(u64::try_from(*count).unwrap_or(0)),
-            _ => Err(Error::internal("a count gave no number")),
-        }
+        Group::only(self.aggregate(aggregate).await?)?.count(0)
     }
 
     /// Figures over the records. Needs `read`; over deleted ones, `delete` too.
@@ -389,7 +396,7 @@ impl<E: Rules> Records<E> {
     }
 
     // The permission asked for is the one on these records: it says nothing of others.
-    fn require_own(schema: &Schema) -> Result<()> {
+    pub(crate) fn require_own(schema: &Schema) -> Result<()> {
         if *schema == **E::schema() {
             return Ok(());
         }

@@ -19,7 +19,7 @@ use crate::id::Id;
 use crate::idempotency::{Attempt, Claim, in_use};
 use crate::mail::QueuedMail;
 use crate::records::{ATTEMPTS, Rules};
-use crate::store::{Batch, Commit, Operation, Record, Schema, Scoping};
+use crate::store::{Batch, Commit, FieldIndex, Operation, Record, Schema, Scoping, Value, system};
 use crate::tags::Tag;
 use crate::tenants::TenantId;
 use crate::users::{Member, UserId};
@@ -148,9 +148,40 @@ impl Unit {
     pub(crate) fn next<E: Entity>(&self, before: &E) -> SystemFields<E> {
         let mut system = SystemFields::of(before);
         system.version += 1;
-        // A clock that was set back must not make a record look older than it is.
-        system.updated_at = self.now.max(system.updated_at);
+        system.updated_at = self.not_before(system.updated_at);
         system
+    }
+
+    /// A record of whatever type at its next version, with other values in these fields.
+    ///
+    /// # Errors
+    /// Where a value cannot be stored.
+    pub(crate) fn next_record(
+        &self,
+        schema: &Schema,
+        before: &Record,
+        others: impl IntoIterator<Item = (FieldIndex, Value)>,
+    ) -> Result<Record> {
+        let updated = match before.get(system::UPDATED_AT) {
+            Value::Time(before) => self.not_before(*before),
+            _ => self.now,
+        };
+        let system = [
+            (system::VERSION, Value::Int(before.version() + 1)),
+            (system::UPDATED_AT, Value::Time(updated)),
+        ];
+        let mut values = before.values().to_vec();
+        for (field, value) in others.into_iter().chain(system) {
+            if let Some(place) = values.get_mut(usize::from(field)) {
+                *place = value;
+            }
+        }
+        Record::new(schema, before.tenant(), values)
+    }
+
+    /// A clock that was set back must not make a record look older than it is.
+    fn not_before(&self, updated: DateTime<Utc>) -> DateTime<Utc> {
+        self.now.max(updated)
     }
 
     /// Adds a new entity.

@@ -13,7 +13,7 @@ use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::records::{Records, Rules};
 use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Query, Value, Window};
-use crate::values::{Multiline, clean_text, required_text};
+use crate::values::{Multiline, clean_texts, required_text};
 use crate::{Entity, TenantCrm};
 
 /// The most kinds that a tenant can define.
@@ -291,12 +291,11 @@ impl RelationKind {
         if let Some(name) = faults.absorb(required_text("name", &self.name, 60, Multiline::No))? {
             self.name = name;
         }
-        if let Some(given) = &self.inverse_name
-            && let Some(name) =
-                faults.absorb(clean_text("inverseName", given, 60, Multiline::No))?
-        {
-            self.inverse_name = name;
-        }
+        let texts = [
+            ("inverseName", &mut self.inverse_name, 60, Multiline::No),
+            ("description", &mut self.description, 500, Multiline::Yes),
+        ];
+        clean_texts(texts, faults)?;
         match (&self.inverse_name, self.symmetric) {
             (None, false) => {
                 let message = "is required, unless both directions are the same";
@@ -308,12 +307,6 @@ impl RelationKind {
             }
             (_, true) => self.inverse_name = Some(self.name.clone()),
             _ => {}
-        }
-        if let Some(given) = &self.description
-            && let Some(text) =
-                faults.absorb(clean_text("description", given, 500, Multiline::Yes))?
-        {
-            self.description = text;
         }
         Ok(())
     }

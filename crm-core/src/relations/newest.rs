@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Relation, Relations};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::records::EndRef;
-use crate::store::{Aggregate, Group, GroupBy, MAX_LIMIT, Value};
+use crate::store::{Aggregate, GroupBy, MAX_LIMIT, Value};
 use crate::{Entity, Find, Where};
 
 /// The most relations that are shown of one record.
@@ -73,12 +73,9 @@ async fn count(
         let aggregate = Aggregate::count(Relation::schema().clone())
             .filter(filter.into_filter())?
             .group_by(vec![GroupBy::Value(end.path())])?;
-        for Group { keys, values } in relations.aggregate(aggregate).await? {
-            let (Some(Value::Uuid(id)), Some(Value::Int(count))) = (keys.first(), values.first())
-            else {
-                return Err(Error::internal("a count gave no number"));
-            };
-            all.entry(*id).or_default().total += u64::try_from(*count).unwrap_or(0);
+        for group in relations.aggregate(aggregate).await? {
+            let Some(Value::Uuid(id)) = group.keys.first() else { continue };
+            all.entry(*id).or_default().total += group.count(0)?;
         }
     }
     Ok(())

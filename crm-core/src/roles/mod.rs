@@ -24,7 +24,7 @@ use crate::near::near;
 use crate::records::{Along, Rules};
 use crate::store::{Catalogue, Query, Window};
 use crate::users::Member;
-use crate::values::{Multiline, clean_text, required_text};
+use crate::values::{Multiline, clean_texts, required_text};
 use crate::{Choice, Entity, Find, TenantCrm};
 
 /// The most roles of a tenant's own.
@@ -82,12 +82,7 @@ impl Rules for CustomRole {
         if let Some(name) = faults.absorb(required_text("name", &self.name, 100, Multiline::No))? {
             self.name = name;
         }
-        if let Some(text) = &self.description {
-            let text = clean_text("description", text, 500, Multiline::Yes);
-            if let Some(text) = faults.absorb(text)? {
-                self.description = text;
-            }
-        }
+        clean_texts([("description", &mut self.description, 500, Multiline::Yes)], &mut faults)?;
         match before {
             None if self.code.trim().is_empty() => self.code = code_of(&self.name),
             Some(before) if self.code.is_empty() => self.code.clone_from(&before.code),

@@ -8,12 +8,12 @@ use uuid::Uuid;
 
 use super::CustomRole;
 use crate::access::{BuiltIn, Grant, Permission};
-use crate::entity::{Entity, Find};
+use crate::entity::{Entity, Find, Where};
 use crate::error::{Error, Result};
 use crate::id::Id;
 use crate::records::{Bulk, Export, How, Outcome, Records, Selection};
 use crate::store::evaluate::{self, Row};
-use crate::store::{Cursor, Deleted, MAX_LIMIT, Page, Query, Schema, Window};
+use crate::store::{Aggregate, Cursor, Deleted, Group, MAX_LIMIT, Page, Query, Schema, Window};
 use crate::tenants::{TenantId, lately};
 use crate::{Choice, TenantCrm};
 
@@ -45,16 +45,9 @@ use crate::{Choice, TenantCrm};
 /// assert!(actor.require(&Permission::of("audit", "view")).is_ok());
 /// # Ok(()) }
 /// ```
+// No `Deref` to the records: what those answer leaves out the built-in ones.
 #[derive(Debug, Clone)]
 pub struct Roles(Records<CustomRole>);
-
-impl std::ops::Deref for Roles {
-    type Target = Records<CustomRole>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
 
 impl Roles {
     pub(crate) fn new(within: TenantCrm) -> Self {
@@ -64,6 +57,19 @@ impl Roles {
     /// The built-in role that has this identifier, the same in every tenant.
     pub fn built_in(id: Id<CustomRole>) -> Option<BuiltIn> {
         BuiltIn::ALL.iter().copied().find(|role| id_of(*role) == id)
+    }
+
+    /// The tenant and the actor.
+    pub fn within(&self) -> &TenantCrm {
+        self.0.within()
+    }
+
+    /// Creates a role of the tenant's own. Needs `roles:manage`.
+    ///
+    /// # Errors
+    /// As [`Records::create`].
+    pub async fn create(&self, draft: <CustomRole as Entity>::Draft) -> Result<CustomRole> {
+        self.0.create(draft).await
     }
 
     /// Those of the roles, built-in ones among them, that are asked for. Needs `roles:read`.
@@ -79,28 +85,59 @@ impl Roles {
     /// # Errors
     /// As [`Records::find`].
     pub async fn select(&self, query: Query) -> Result<Page<CustomRole>> {
-        let mut rows: Vec<Row> = Vec::new();
-        let mut after: Option<Cursor> = None;
-        loop {
-            let part = Query::new(Arc::clone(CustomRole::schema()))
-                .deleted(query.get_deleted())
-                .window(Window::Cursor { after, limit: MAX_LIMIT })?;
-            let page = self.0.select(part).await?;
-            for role in page.items {
-                rows.push(self.row(role)?);
-            }
-            after = page.next;
-            if after.is_none() {
-                break;
-            }
-        }
-        if query.get_deleted() != Deleted::Only {
-            for role in BuiltIn::ALL {
-                rows.push(self.row(self.described(*role).await?)?);
-            }
-        }
+        Records::<CustomRole>::require_own(query.schema())?;
+        let rows = self.rows(query.get_deleted()).await?;
         let page = evaluate::select(&query, rows.iter(), &Unrelated);
         page.try_map(|record| CustomRole::from_values(record.into_values()))
+    }
+
+    /// How many roles match, built-in ones among them. Needs `roles:read`.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn count(&self, filter: Where<CustomRole>) -> Result<u64> {
+        let count = Aggregate::count(Arc::clone(CustomRole::schema()));
+        Group::only(self.aggregate(count.filter(filter.into_filter())?).await?)?.count(0)
+    }
+
+    /// Figures over the roles, built-in ones among them. Needs `roles:read`.
+    ///
+    /// # Errors
+    /// As [`Records::aggregate`].
+    pub async fn aggregate(&self, aggregate: Aggregate) -> Result<Vec<Group>> {
+        Records::<CustomRole>::require_own(aggregate.schema())?;
+        let rows = self.rows(aggregate.get_deleted()).await?;
+        evaluate::aggregate(&aggregate, rows.iter(), &Unrelated)
+    }
+
+    /// Those of these roles that exist, in no particular order. Needs `roles:read`.
+    ///
+    /// # Errors
+    /// As [`Records::find`].
+    pub async fn get_many(
+        &self,
+        ids: impl IntoIterator<Item = Id<CustomRole>>,
+    ) -> Result<Vec<CustomRole>> {
+        self.0.within().actor().require(&Records::<CustomRole>::permission("read"))?;
+        let (built_in, own): (Vec<_>, Vec<_>) =
+            ids.into_iter().partition(|id| Self::built_in(*id).is_some());
+        let mut found = self.0.get_many(own).await?;
+        for role in BuiltIn::ALL.iter().filter(|role| built_in.contains(&id_of(**role))) {
+            found.push(self.described(*role).await?);
+        }
+        Ok(found)
+    }
+
+    /// As [`Records::walk`], built-in ones among them.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn walk(
+        &self,
+        find: Find<CustomRole>,
+        after: Option<Cursor>,
+    ) -> Result<Page<CustomRole>> {
+        self.select(find.into_query()?.window(Window::Cursor { after, limit: MAX_LIMIT })?).await
     }
 
     /// As [`Records::export`], built-in ones among them. Needs `roles:manage`.
@@ -152,8 +189,10 @@ impl Roles {
         }
         let mut outcomes = self.0.bulk(Selection::Ids(own), what, how).await?;
         outcomes.extend(refusals());
-        let place = |id: Id<CustomRole>| order.iter().position(|other| *other == id);
-        outcomes.sort_by_key(|outcome| place(outcome.id));
+        // Of one that is named twice, the first place.
+        let places: HashMap<Id<CustomRole>, usize> =
+            order.iter().enumerate().rev().map(|(place, id)| (*id, place)).collect();
+        outcomes.sort_by_key(|outcome| places.get(&outcome.id).copied());
         outcomes.dedup_by_key(|outcome| outcome.id);
         Ok(outcomes)
     }
@@ -218,6 +257,15 @@ impl Roles {
         self.0.delete(id, expected).await
     }
 
+    /// As [`Records::restore`]; the built-in ones are always there.
+    ///
+    /// # Errors
+    /// As there; a refusal with code `BUILT_IN_ROLE`.
+    pub async fn restore(&self, id: Id<CustomRole>, expected: Option<i64>) -> Result<CustomRole> {
+        self.require_own(id)?;
+        self.0.restore(id, expected).await
+    }
+
     /// Adds a permission to a role; one that it has already is then had at this reach.
     ///
     /// # Errors
@@ -261,6 +309,31 @@ impl Roles {
         self.0.within().actor().require(&Records::<CustomRole>::permission("update"))?;
         let message = format!("{role} is built in: it cannot be changed or deleted");
         Err(Error::Refused { code: "BUILT_IN_ROLE", message })
+    }
+
+    /// All roles, the built-in ones among them.
+    async fn rows(&self, deleted: Deleted) -> Result<Vec<Row>> {
+        let mut rows: Vec<Row> = Vec::new();
+        let mut after: Option<Cursor> = None;
+        loop {
+            let part = Query::new(Arc::clone(CustomRole::schema()))
+                .deleted(deleted)
+                .window(Window::Cursor { after, limit: MAX_LIMIT })?;
+            let page = self.0.select(part).await?;
+            for role in page.items {
+                rows.push(self.row(role)?);
+            }
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        if deleted != Deleted::Only {
+            for role in BuiltIn::ALL {
+                rows.push(self.row(self.described(*role).await?)?);
+            }
+        }
+        Ok(rows)
     }
 
     /// A built-in role in the form of the tenant's own. It is as old as the tenant.

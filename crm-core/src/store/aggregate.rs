@@ -62,6 +62,38 @@ pub struct Group {
     pub values: Vec<Value>,
 }
 
+impl Group {
+    /// The one group of a question without a grouping.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the store gave none.
+    pub fn only(groups: Vec<Self>) -> Result<Self> {
+        groups.into_iter().next().ok_or_else(|| Error::internal("figures are missing"))
+    }
+
+    /// The figure at a place among the measures, where it is a number of records or of values.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] where the store gave something else.
+    pub fn count(&self, place: usize) -> Result<u64> {
+        match self.values.get(place) {
+            Some(Value::Int(count)) => Ok(u64::try_from(*count).unwrap_or(0)),
+            _ => Err(Error::internal("a count gave no number")),
+        }
+    }
+
+    /// What its records share, in words: a text, a code, an identifier, yes or no. None where it
+    /// is absent.
+    pub fn word(&self) -> Option<String> {
+        match self.keys.first() {
+            Some(Value::Text(text)) => Some(text.clone()),
+            Some(Value::Bool(yes)) => Some(yes.to_string()),
+            Some(Value::Uuid(id)) => Some(id.to_string()),
+            _ => None,
+        }
+    }
+}
+
 impl Aggregate {
     /// The number of live records of a type.
     pub fn count(schema: Arc<Schema>) -> Self {

@@ -15,7 +15,7 @@ use crate::entity::Entity;
 use crate::error::{Error, Faults, Result};
 use crate::near::near;
 use crate::records::{ATTEMPTS, Records, Unit};
-use crate::store::{Filter, Owners, Path, Query, Record, Schema, Scoping, Value, Window, system};
+use crate::store::{Filter, Owners, Path, Query, Record, Schema, Scoping, Value, Window};
 
 /// How many records one step hands over.
 const STEP: u32 = 200;
@@ -200,30 +200,12 @@ impl Owned {
     /// A record with one user in the place of the other. Who created it stays as it was.
     fn handed(&self, before: &Record, from: UserId, to: UserId, unit: &Unit) -> Result<Record> {
         let (from, to) = (Value::Uuid(from.uuid()), Value::Uuid(to.uuid()));
-        let mut values = before.values().to_vec();
-        let mut set = |field: u16, value: Value| {
-            if let Some(place) = values.get_mut(usize::from(field)) {
-                *place = value;
-            }
-        };
-        let mut named =
-            self.assigned.iter().filter(|field| *before.get(**field) == from).peekable();
-        if named.peek().is_none()
-            && let Some(first) = self.assigned.first()
-        {
-            set(*first, to.clone());
+        let named = self.assigned.iter().filter(|field| *before.get(**field) == from);
+        let mut places: Vec<u16> = named.copied().collect();
+        if places.is_empty() {
+            places.extend(self.assigned.first());
         }
-        for field in named {
-            set(*field, to.clone());
-        }
-        set(system::VERSION, Value::Int(before.version() + 1));
-        // A clock that was set back must not make a record look older than it is.
-        let updated = match before.get(system::UPDATED_AT) {
-            Value::Time(before) => unit.now().max(*before),
-            _ => unit.now(),
-        };
-        set(system::UPDATED_AT, Value::Time(updated));
-        Record::new(&self.schema, before.tenant(), values)
+        unit.next_record(&self.schema, before, places.into_iter().map(|at| (at, to.clone())))
     }
 }
 

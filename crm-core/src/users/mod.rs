@@ -19,7 +19,7 @@ pub use invitations::{Invitation, InvitationDraft, Invitations};
 pub use members::{Members, NewMember};
 
 use crate::access::Grant;
-use crate::error::{FieldError, Result};
+use crate::error::{Faults, Result};
 use crate::id::Id;
 use crate::store::{Filter, MAX_LIMIT, Path, Query, Value, Window};
 use crate::values::Phone;
@@ -145,14 +145,23 @@ pub struct Member {
     pub status: UserStatus,
 }
 
-/// Refuses users that are not active members of the tenant, where this CRM keeps its users.
-/// `named` gives each with the field that names it.
-pub(crate) async fn check_members(
+/// The users that a record names, each with the field that names it.
+pub(crate) type Named<const N: usize> = [(&'static str, Option<UserId>); N];
+
+/// Notes the users whom a record names from now on and who are no active members of the tenant,
+/// where this CRM keeps its users. Whom it named before is not asked about: a leaver stays where
+/// they were.
+pub(crate) async fn check_named<const N: usize>(
     within: &TenantCrm,
-    named: &[(&'static str, UserId)],
-) -> Result<Vec<FieldError>> {
+    before: Option<Named<N>>,
+    after: Named<N>,
+    faults: &mut Faults,
+) -> Result<()> {
+    let new = after.into_iter().filter(|new| !before.is_some_and(|before| before.contains(new)));
+    let named: Vec<(&'static str, UserId)> =
+        new.filter_map(|(field, user)| user.map(|user| (field, user))).collect();
     if !within.crm().keeps_users() || named.is_empty() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let ids = named.iter().map(|(_, user)| Value::Uuid(user.uuid())).collect();
     let query = Query::new(Member::schema().clone())
@@ -167,9 +176,8 @@ pub(crate) async fn check_members(
         members.items.iter().any(|member| *member.get(Member::USER.index()) == value)
     };
     let unknown = named.iter().filter(|(_, user)| !known(user));
-    Ok(unknown
-        .map(|(field, _)| {
-            FieldError::new(*field, "UNKNOWN_USER", "expected an active member of the tenant")
-        })
-        .collect())
+    for (field, _) in unknown {
+        faults.add(*field, "UNKNOWN_USER", "expected an active member of the tenant");
+    }
+    Ok(())
 }

@@ -16,7 +16,7 @@ use crate::mail::{MailKind, NewMail};
 use crate::near::near;
 use crate::records::{Along, Rules};
 use crate::roles::{CustomRole, check_grants, known};
-use crate::values::{Multiline, Phone, clean_text, required_text};
+use crate::values::{Multiline, Phone, clean_texts, required_text};
 use crate::{Choice, Entity, Find, TenantCrm, Where};
 
 /// The most roles of a member.
@@ -42,11 +42,7 @@ impl Rules for Member {
         if let Some(name) = faults.absorb(required_text("name", &self.name, 200, Multiline::No))? {
             self.name = name;
         }
-        if let Some(title) = &self.title
-            && let Some(title) = faults.absorb(clean_text("title", title, 200, Multiline::No))?
-        {
-            self.title = title;
-        }
+        clean_texts([("title", &mut self.title, 200, Multiline::No)], &mut faults)?;
         if self.phone.as_deref().is_some_and(|phone| phone.trim().is_empty()) {
             self.phone = None;
         }

@@ -42,8 +42,8 @@ pub use domain::Domain;
 pub use email::Email;
 pub use locale::Locale;
 pub use phone::Phone;
-pub(crate) use text::is_invisible;
 pub use text::{Multiline, clean_text, required_text};
+pub(crate) use text::{clean_texts, is_invisible};
 pub use time_zone::TimeZone;
 pub use web_url::WebUrl;
 

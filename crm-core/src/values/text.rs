@@ -1,7 +1,7 @@
 //! Plain text for people.
 
 use super::quoted;
-use crate::error::{Error, Result};
+use crate::error::{Error, Faults, Result};
 
 /// Whether a text may have more than one line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,6 +55,24 @@ pub fn clean_text(
         return Err(Error::invalid(field, "TOO_LONG", message));
     }
     Ok(Some(text))
+}
+
+/// An optional text of a record: its field, itself, its most characters, and its lines.
+pub(crate) type Optional<'a> = (&'static str, &'a mut Option<String>, usize, Multiline);
+
+/// Brings optional texts to the form that they are stored in, and notes those that have none.
+pub(crate) fn clean_texts<'a>(
+    texts: impl IntoIterator<Item = Optional<'a>>,
+    faults: &mut Faults,
+) -> Result<()> {
+    for (field, text, most, multiline) in texts {
+        if let Some(given) = text
+            && let Some(cleaned) = faults.absorb(clean_text(field, given, most, multiline))?
+        {
+            *text = cleaned;
+        }
+    }
+    Ok(())
 }
 
 /// As [`clean_text`], where something must remain.

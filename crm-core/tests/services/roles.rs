@@ -1,10 +1,13 @@
 //! A tenant's own roles, on both stores.
 
+use std::sync::Arc;
+
 use crm_core::access::{Actor, BuiltIn, Grant, Permission, Reach};
 use crm_core::customers::CustomerDraft;
 use crm_core::roles::{CustomRole, CustomRoleDraft, CustomRolePatch, Roles};
+use crm_core::store::{Aggregate, Group, GroupBy};
 use crm_core::users::Member;
-use crm_core::{Choice, Crm, Error, Find, TenantCrm};
+use crm_core::{Choice, Crm, Entity, Error, Find, TenantCrm, Where};
 
 use crate::auth::{Set, on_both};
 use crate::members::{again, colleague, me, new, owner};
@@ -95,6 +98,38 @@ async fn the_list_has_the_built_in_roles_too_and_filters_all_alike() {
         let bob = colleague(&ada, "bob", &["user"]).await;
         assert_eq!(code(bob.roles().find(Find::all()).await), "FORBIDDEN");
         assert_eq!(code(bob.roles().get(rep.id).await), "FORBIDDEN");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_built_in_roles_count_wherever_roles_are_asked_for() {
+    on_both(async |Set { crm, .. }| {
+        let ada = owner(&crm).await;
+        let roles = ada.roles();
+        let made = roles.create(role("Auditor", &["audit:view@all"])).await.unwrap();
+        assert_eq!(roles.count(Where::all()).await.unwrap(), 9);
+        let viewing = || CustomRole::GRANTS.eq(grant("audit:view@all"));
+        assert_eq!(roles.count(viewing()).await.unwrap(), 3);
+        let by_code = Aggregate::count(Arc::clone(CustomRole::schema()))
+            .filter(viewing().into_filter())
+            .unwrap()
+            .group_by(vec![GroupBy::Value(CustomRole::CODE.path())])
+            .unwrap();
+        let groups = roles.aggregate(by_code).await.unwrap();
+        let words: Vec<Option<String>> = groups.iter().map(Group::word).collect();
+        assert_eq!(words, ["admin", "auditor", "owner"].map(|code| Some(code.to_owned())));
+        let walked = roles.walk(Find::all(), None).await.unwrap();
+        assert_eq!(walked.items.len(), 9);
+        let rep = walked.items.iter().find(|role| role.code == "sales_rep").unwrap();
+        let many = roles.get_many([rep.id, made.id, made.id]).await.unwrap();
+        assert_eq!(many.len(), 2);
+        assert!(many.contains(rep) && many.contains(&made));
+        assert_eq!(code(roles.restore(rep.id, None).await), "BUILT_IN_ROLE");
+        let bob = colleague(&ada, "bob", &["user"]).await;
+        assert_eq!(code(bob.roles().count(Where::all()).await), "FORBIDDEN");
+        assert_eq!(code(bob.roles().get_many([rep.id]).await), "FORBIDDEN");
+        assert_eq!(code(bob.roles().walk(Find::all(), None).await), "FORBIDDEN");
     })
     .await;
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crm_core::access::{Actor, BuiltIn};
 use crm_core::custom_fields::{
-    CustomField, CustomFieldDraft, CustomFieldPatch, CustomFields, CustomType,
+    CustomField, CustomFieldDraft, CustomFieldPatch, CustomFields, CustomType, definitions,
 };
 use crm_core::customers::{Customer, CustomerDraft, CustomerPatch};
 use crm_core::users::UserId;
@@ -309,4 +309,31 @@ async fn whoever_goes_by_a_definition_of_yesterday_looks_again_in_memory() {
 async fn whoever_goes_by_a_definition_of_yesterday_looks_again_on_postgres() {
     let database = TestDatabase::migrated().await.unwrap();
     go_by_definitions_of_now(two_over(Arc::new(store_on(&database).await)).await).await;
+}
+
+// A value that comes back or goes is claimed or given up, also by whoever has not heard yet that
+// its field is there.
+async fn claim_by_definitions_made_elsewhere([crm, other]: [Crm; 2]) {
+    for restored_elsewhere in [false, true] {
+        let acme = tenant(&crm, "Acme").await;
+        let elsewhere = other.tenant(acme.actor().clone());
+        assert!(definitions(&elsewhere, "customers").await.unwrap().is_empty());
+        acme.custom_fields().create(field("number", CustomType::Text, true)).await.unwrap();
+        let first = number(&acme, "1").await.unwrap();
+        let deletes = if restored_elsewhere { &acme } else { &elsewhere };
+        deletes.customers().delete(first.id, None).await.unwrap();
+        number(&acme, "1").await.unwrap();
+        assert_taken(elsewhere.customers().restore(first.id, None).await);
+    }
+}
+
+#[tokio::test]
+async fn a_field_that_was_made_elsewhere_a_moment_ago_is_kept_unique_in_memory() {
+    claim_by_definitions_made_elsewhere(two_over(Arc::new(MemoryStore::new())).await).await;
+}
+
+#[tokio::test]
+async fn a_field_that_was_made_elsewhere_a_moment_ago_is_kept_unique_on_postgres() {
+    let database = TestDatabase::migrated().await.unwrap();
+    claim_by_definitions_made_elsewhere(two_over(Arc::new(store_on(&database).await)).await).await;
 }

@@ -3,7 +3,7 @@
 //! What is done to a record is decided by the library, as for one alone. Here a body becomes a
 //! selection and a change, and the outcomes become an answer.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use crm_core::records::{Bulk, How, Outcome, Selection};
@@ -25,7 +25,7 @@ use super::error::{ApiError, Fault};
 use super::values::Code;
 
 /// Parameters of a list that choose no records.
-const NO_CHOICE: &[&str] = &[
+pub(super) const NO_CHOICE: &[&str] = &[
     "page",
     "limit",
     "page_size",
@@ -297,8 +297,9 @@ async fn selection<R: Resource>(
         }
         (Some(ids), None) => {
             let mut expected = BTreeMap::new();
+            let named: BTreeSet<Uuid> = ids.iter().copied().collect();
             for (id, version) in versions.unwrap_or_default() {
-                match id.parse::<Uuid>().ok().filter(|id| ids.contains(id)) {
+                match id.parse::<Uuid>().ok().filter(|id| named.contains(id)) {
                     Some(known) => drop(expected.insert(known, version)),
                     None => {
                         let message = "expected one of the identifiers in ids";
@@ -337,10 +338,7 @@ fn read(fields: Map<String, Value>) -> Result<Vec<(String, String)>, ApiError> {
     let mut parameters = Vec::with_capacity(fields.len());
     for (name, value) in fields {
         let field = format!("filter.{name}");
-        if NO_CHOICE.contains(&name.as_str()) {
-            let message = "expected parameters that choose records";
-            return Err(ApiError::unreadable(field, "NOT_FILTERABLE", message));
-        }
+        must_choose(&name, field.clone())?;
         let one = |value: &Value| match value {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
@@ -364,6 +362,18 @@ fn read(fields: Map<String, Value>) -> Result<Vec<(String, String)>, ApiError> {
         }
     }
     Ok(parameters)
+}
+
+/// Refuses a parameter of a list that chooses no records.
+///
+/// # Errors
+/// 400 naming the field that it stands in.
+pub(super) fn must_choose(name: &str, field: String) -> Result<(), ApiError> {
+    if NO_CHOICE.contains(&name) {
+        let message = "expected parameters that choose records";
+        return Err(ApiError::unreadable(field, "NOT_FILTERABLE", message));
+    }
+    Ok(())
 }
 
 /// One of several values, whatever it contains.

@@ -1,22 +1,59 @@
-//! Companies.
+//! Companies: what the generic controller does, and figures over them.
+
+mod stats;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use crm_core::companies::{Companies, Company, CompanyDraft, CompanySize};
+use crm_core::companies::{Company, CompanyDraft, CompanySize};
 use crm_core::custom_fields::CustomFields;
+use crm_core::language::ParameterDescription;
 use crm_core::users::UserId;
-use crm_core::{Id, Result, TenantCrm};
-use poem_openapi::Object;
+use crm_core::{Id, Records, Result, TenantCrm};
+use poem::Request;
+use poem_openapi::{Object, OpenApi};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::caller::Caller;
 use super::crud::Resource;
 use super::embed::{self, Person, RecordBrief, TagBrief, UserBrief};
+use super::envelope::Reply;
+use super::error::ApiError;
+use super::figures;
 use super::relations::{RelationsBrief, embed_relations};
 use super::values::Code;
+
+pub use stats::CompanyStatsView;
+
+/// What companies have beside the usual.
+#[derive(Debug, Clone, Copy)]
+pub struct CompaniesApi;
+
+#[OpenApi(prefix_path = "/companies")]
+impl CompaniesApi {
+    /// Get figures over companies
+    ///
+    /// Of those that the parameters of the list ask for; over the tenant's own fields where
+    /// `customFields` names them.
+    #[oai(path = "/stats", method = "get")]
+    async fn stats(
+        &self,
+        caller: Caller,
+        request: &Request,
+    ) -> Result<Reply<CompanyStatsView>, ApiError> {
+        let (these, own) = figures::asked::<CompanyResource>(&caller, request).await?;
+        let stats = caller.crm().companies().stats_with(these, &own).await?;
+        Ok(Reply::new(stats.into()))
+    }
+}
+
+/// The figures over companies, with their path and their parameters.
+pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
+    vec![("/companies/stats", figures::described::<CompanyResource>())]
+}
 
 /// Companies.
 #[derive(Debug)]
@@ -142,7 +179,7 @@ const PEOPLE: [(&str, Person<CompanyView>); 1] =
 
 impl Resource for CompanyResource {
     type Entity = Company;
-    type Service = Companies;
+    type Service = Records<Company>;
     type View = CompanyView;
     type Input = CompanyInput;
 
@@ -151,8 +188,8 @@ impl Resource for CompanyResource {
         &["assignedUser", "tags", "references", "relations"];
     const ON_DEMAND: &'static [&'static str] = &["relations"];
 
-    fn service(crm: &TenantCrm) -> Companies {
-        crm.companies()
+    fn service(crm: &TenantCrm) -> Records<Company> {
+        crm.records()
     }
 
     fn view(company: Company) -> CompanyView {

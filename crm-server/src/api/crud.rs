@@ -548,14 +548,38 @@ pub async fn merge<R: Resource>(
     expected: Option<i64>,
     patch: MergePatch<R::Input>,
 ) -> Result<R::Entity, ApiError> {
-    let service = R::service(caller.crm());
+    let service = &R::service(caller.crm());
+    let read = || async move {
+        let before = service.load(id, Deleted::Exclude).await?;
+        Ok((before.version(), R::input(before)))
+    };
+    let write =
+        |version, input| async move { service.replace(id, Some(version), R::draft(input)?).await };
+    merged(expected, patch, read, write).await
+}
+
+/// Applies a merge patch to what is read with its version, and writes what comes of it at that
+/// version. Without a version expected, it is tried again where somebody else was faster.
+///
+/// # Errors
+/// 400 where the result cannot be read; as what reads and writes.
+pub async fn merged<I, T, Reading, Writing>(
+    expected: Option<i64>,
+    patch: MergePatch<I>,
+    read: impl Fn() -> Reading + Send,
+    write: impl Fn(i64, I) -> Writing + Send,
+) -> Result<T, ApiError>
+where
+    I: Type + Serialize + DeserializeOwned + Send,
+    Reading: Future<Output = Result<(i64, I)>> + Send,
+    Writing: Future<Output = Result<T>> + Send,
+{
     let mut attempt = 1;
     loop {
-        let before = service.load(id, Deleted::Exclude).await?;
-        let version = expected.unwrap_or(before.version());
-        let current = serde_json::to_value(R::input(before)).map_err(Error::internal)?;
-        let draft = R::draft(patch.clone().apply(current)?)?;
-        match service.replace(id, Some(version), draft).await {
+        let (version, current) = read().await?;
+        let current = serde_json::to_value(current).map_err(Error::internal)?;
+        let input = patch.clone().apply(current)?;
+        match write(expected.unwrap_or(version), input).await {
             Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => attempt += 1,
             result => return Ok(result?),
         }

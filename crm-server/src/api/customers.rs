@@ -1,15 +1,14 @@
 //! Customers: what the generic controller does, and their own actions beside it.
 
-mod figures;
 mod found;
 mod many;
+mod stats;
 mod view;
 
-use crm_core::custom_fields::MOST_FIGURES;
 use crm_core::customers::{Customer, CustomerStatus};
 use crm_core::language::ParameterDescription;
-use crm_core::store::{Kind, Sort};
-use crm_core::{Error, Id, Where};
+use crm_core::store::Sort;
+use crm_core::{Error, Id};
 use poem::Request;
 use poem_openapi::OpenApi;
 use poem_openapi::param::Path;
@@ -21,14 +20,11 @@ use super::caller::Caller;
 use super::crud::{self, Resource, parameters};
 use super::envelope::{Listed, Reply};
 use super::error::ApiError;
-use super::etag;
+use super::{etag, figures};
 
-pub use figures::{Counted, CustomerStatsView};
 pub use many::{BulkAssignInput, BulkTagInput};
+pub use stats::CustomerStatsView;
 pub use view::{CustomerInput, CustomerResource, CustomerView};
-
-/// The parameter that names the tenant's own fields that figures are given over.
-const FIGURES: &str = "customFields";
 
 /// What customers have beside the usual.
 #[derive(Debug, Clone, Copy)]
@@ -82,13 +78,8 @@ impl CustomersApi {
         caller: Caller,
         request: &Request,
     ) -> Result<Reply<CustomerStatsView>, ApiError> {
-        let parameters = parameters(request)?;
-        let own = parameters.iter().filter(|(name, _)| name == FIGURES).flat_map(|(_, keys)| {
-            keys.split(',').map(str::trim).filter(|key| !str::is_empty(key)).map(str::to_owned)
-        });
-        let own: Vec<String> = own.collect();
-        let asked = crud::asked::<CustomerResource>(&caller, &parameters, &[FIGURES]).await?;
-        let stats = caller.crm().customers().stats_with(Where::new(asked.filter), &own).await?;
+        let (these, own) = figures::asked::<CustomerResource>(&caller, request).await?;
+        let stats = caller.crm().customers().stats_with(these, &own).await?;
         Ok(Reply::new(stats.into()))
     }
 
@@ -161,25 +152,9 @@ pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
         }
         ParameterDescription { name: "q".to_owned(), ..parameter }
     });
-    // Figures have no parts and no order.
-    let of_lists = ["page", "limit", "cursor", "count", "sort", "order", "expand"];
-    let counted = all.iter().filter(|parameter| !of_lists.contains(&parameter.name.as_str()));
-    let own = ParameterDescription {
-        name: FIGURES.to_owned(),
-        kind: Kind::Text,
-        multiple: true,
-        suffixes: Vec::new(),
-        choices: None,
-        one_of: Vec::new(),
-        description: format!(
-            "The keys of the tenant's own fields to give figures over, at most {MOST_FIGURES}: \
-             choices, references, yes or no, and numbers."
-        ),
-        example: "plan".to_owned(),
-    };
     vec![
         ("/customers/search", searched.collect()),
-        ("/customers/stats", counted.cloned().chain([own]).collect()),
+        ("/customers/stats", figures::described::<CustomerResource>()),
         ("/customers/mine", all),
     ]
 }

@@ -12,6 +12,7 @@ pub mod envelope;
 pub mod error;
 pub mod etag;
 pub mod export;
+pub mod figures;
 pub mod idempotency;
 mod known;
 pub mod values;
@@ -77,6 +78,7 @@ pub fn all() -> impl OpenApi + 'static {
         users::InvitationsApi,
         users::PermissionsApi,
         users::RolePermissionsApi,
+        companies::CompaniesApi,
         customers::CustomersApi,
         relations::RelationsApi,
         custom_fields::CustomFieldsApi,
@@ -94,6 +96,7 @@ pub fn exports() -> Vec<(String, Vec<ParameterDescription>)> {
 /// The lists, each with its path and its parameters.
 pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
     let mut lists = controlled();
+    lists.extend(companies::lists());
     lists.extend(customers::lists());
     lists.extend(tenants::lists());
     lists.push(described::<users::MemberResource>());

@@ -1,9 +1,9 @@
 //! The tenants that one works in: which there are, a new one, and each with its settings.
 
 use chrono::{DateTime, Utc};
+use crm_core::Entity;
 use crm_core::language::{NoCustom, ParameterDescription, describe, parse_list};
 use crm_core::tenants::{Tenant, TenantDraft, TenantId, TenantStatus};
-use crm_core::{Entity, Error};
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
@@ -19,9 +19,6 @@ use super::etag;
 use super::users::{MemberResource, MemberView};
 use super::values::Code;
 use crate::openapi::BASE;
-
-/// How often a merge is tried again when somebody else was faster.
-const ATTEMPTS: u32 = 5;
 
 /// Tenants.
 #[derive(Debug, Clone, Copy)]
@@ -213,20 +210,13 @@ impl TenantsApi {
     ) -> Result<Reply<MineView>, ApiError> {
         let there = caller.at(request, TenantId::new(id.0)).await?;
         let expected = etag::expected(request, patch.version()?)?;
-        let settings = there.crm().tenant_settings();
-        let mut attempt = 1;
-        let tenant = loop {
+        let settings = &there.crm().tenant_settings();
+        let read = || async move {
             let before = settings.get().await?;
-            let version = expected.unwrap_or(before.version);
-            let current = serde_json::to_value(TenantInput::of(before)).map_err(Error::internal)?;
-            let draft = patch.clone().apply(current)?.draft();
-            match settings.replace(Some(version), draft).await {
-                Err(Error::Stale { .. }) if expected.is_none() && attempt < ATTEMPTS => {
-                    attempt += 1
-                }
-                done => break done?,
-            }
+            Ok((before.version, TenantInput::of(before)))
         };
+        let write = |version, input: TenantInput| settings.replace(Some(version), input.draft());
+        let tenant = crud::merged(expected, patch, read, write).await?;
         there.forget_who_may_what();
         Ok(mine(tenant, there.membership().member.roles.clone()))
     }

@@ -13,23 +13,15 @@
 //! [`Document`], and [`Tenants`], which makes a tenant and somebody who may do everything in it.
 //!
 //! ```no_run
-//! use async_trait::async_trait;
-//! use crm_server::testkit::{Crossing, Document, Listening, Member, Tenants};
-//!
-//! struct Mine;
-//!
-//! #[async_trait]
-//! impl Tenants for Mine {
-//!     async fn tenant(&self, name: &str) -> Member {
-//!         todo!("sign somebody up who founds {name}")
-//!     }
-//! }
+//! use crm_server::testkit::{Crossing, Document, Listening, SignUps, exceptions, given};
 //!
 //! # async fn example(document: serde_json::Value) -> Result<(), String> {
 //! let server = Listening(([127, 0, 0, 1], 8080).into());
 //! let document = Document::new(document)?;
-//! let report = Crossing::new(&server, &document, &Mine).run().await;
-//! report.against(&[])?;
+//! // People who sign up here; an application with users of its own makes them as it does.
+//! let tenants = SignUps::new(&server);
+//! let report = Crossing::new(&server, &document, &tenants).given(given()).run().await;
+//! report.against(&exceptions())?;
 //! # Ok(())
 //! # }
 //! ```

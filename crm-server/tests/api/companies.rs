@@ -83,6 +83,49 @@ for_each_store! {
         assert_eq!(body["data"][0]["tags"][0]["name"], "Partner");
     }
 
+    async fn figures_follow_the_filter_the_reach_and_the_currency(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let user = server.colleague(&owner, BuiltIn::User).await;
+        let field = json!({
+            "recordType": "companies", "key": "fleet", "label": "Fleet", "type": "number"
+        });
+        create(&owner, "/api/v1/custom-fields", field).await;
+        for (name, industry, revenue, currency, fleet) in [
+            ("Alfa", Some("Shipping"), Some("0.10"), Some("EUR"), Some(3)),
+            ("Bravo", Some("Shipping"), Some("0.20"), Some("EUR"), Some(4)),
+            ("Charlie", None, Some("7"), Some("DKK"), None),
+            ("Delta", None, Some("5"), None, None),
+            ("Echo", None, None, Some("EUR"), None),
+        ] {
+            let input = json!({
+                "name": name, "industry": industry, "annualRevenue": revenue, "currency": currency,
+                "size": "small", "country": "DK", "customFields": {"fleet": fleet}
+            });
+            create(&owner, PATH, input).await;
+        }
+        create(&user, PATH, json!({"name": "Own", "annualRevenue": "1", "currency": "SEK"})).await;
+        let stats = owner.get(&format!("{PATH}/stats?country=DK&customFields=fleet")).await.data();
+        assert_eq!((&stats["total"], &stats["newThisMonth"]), (&json!(5), &json!(5)));
+        assert_eq!(
+            stats["byIndustry"],
+            json!([{"key": "Shipping", "count": 2}, {"key": null, "count": 3}])
+        );
+        assert_eq!(stats["bySize"], json!([{"key": "small", "count": 5}]));
+        assert_eq!(stats["byCountry"], json!([{"key": "DK", "count": 5}]));
+        assert_eq!(stats["byOwner"], json!([{"key": null, "count": 5}]));
+        let sums: Vec<String> = stats["annualRevenue"].as_array().unwrap().iter().map(|of| {
+            let sum: f64 = of["sum"].to_string().trim_matches('"').parse().unwrap();
+            format!("{} {} {sum:.2}", of["currency"], of["count"])
+        }).collect();
+        assert_eq!(sums, ["\"DKK\" 1 7.00", "\"EUR\" 2 0.30", "null 1 5.00"]);
+        assert_eq!(stats["byCustomField"]["fleet"]["count"], 2);
+        let own = user.get(&format!("{PATH}/stats")).await.data();
+        assert_eq!((&own["total"], &own["annualRevenue"][0]["currency"]), (&json!(1), &json!("SEK")));
+        let rep = server.colleague(&owner, BuiltIn::SalesRep).await;
+        rep.get(&format!("{PATH}/stats")).await.fails(403, "FORBIDDEN");
+        owner.get(&format!("{PATH}/stats?includeDeleted=true")).await.fails(400, "NOT_FILTERABLE");
+    }
+
     async fn a_customer_belongs_to_a_company_and_shows_it(server: &TestServer) {
         let owner = server.owner("acme").await;
         let company = create(&owner, PATH, json!({"name": "Harbour"})).await;

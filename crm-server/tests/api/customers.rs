@@ -247,6 +247,12 @@ for_each_store! {
         assert!(by_industry.contains(&json!({"key": null, "count": 1})), "{stats}");
         let stats = owner.get(&format!("{PATH}/stats?status=paused")).await.data();
         assert_eq!(stats["total"], 1);
+        // What would mean nothing is not ignored.
+        for parameter in ["includeDeleted=true", "page=1", "limit=5", "sort=name", "expand=tags", "count=none"] {
+            let answer = owner.get(&format!("{PATH}/stats?{parameter}")).await;
+            let body = answer.fails(400, "NOT_FILTERABLE");
+            assert_eq!(body["errors"][0]["field"], parameter.split('=').next().unwrap());
+        }
     }
 
     async fn activating_and_deactivating_set_the_status(server: &TestServer) {

@@ -138,7 +138,7 @@ async fn a_head_that_trickles_in_is_not_waited_for() {
     let mut answer = vec![0; 4_096];
     let read = tokio::select! {
         read = reader.read(&mut answer) => read.unwrap(),
-        () = trickle => unreachable!(),
+        () = trickle => panic!("expected the server to answer first, got an end of the trickle"),
     };
     let answer = String::from_utf8_lossy(&answer[..read]).into_owned();
     names(&answer, 408, "HEADER_TIMEOUT", "limits.header_timeout");

@@ -147,7 +147,7 @@ impl Service<CustomRole> for Roles {
         self.load(id, deleted).await
     }
     async fn create(&self, draft: CustomRoleDraft) -> Result<CustomRole> {
-        (**self).create(draft).await
+        self.create(draft).await
     }
     async fn replace(
         &self,
@@ -177,7 +177,7 @@ impl Service<CustomRole> for Roles {
         self.bulk(which, what, how).await
     }
     async fn restore(&self, id: Id<CustomRole>, expected: Option<i64>) -> Result<CustomRole> {
-        (**self).restore(id, expected).await
+        self.restore(id, expected).await
     }
 }
 
