@@ -328,6 +328,11 @@ impl Crm {
         self.0.store.query(&Scoped::new(Scope::System, query)).await
     }
 
+    /// The same for figures.
+    pub(crate) async fn system_aggregate(&self, aggregate: Aggregate) -> Result<Vec<Group>> {
+        self.0.store.aggregate(&Scoped::new(Scope::System, aggregate)).await
+    }
+
     /// Records of a tenant, for work of the installation on it.
     pub(crate) async fn tenant_query(
         &self,

@@ -16,5 +16,5 @@ pub use actor::{Actor, Origin};
 pub use grants::{Grant, Grants, Scopes};
 pub use permission::{Permission, Reach};
 pub(crate) use resources::is_known;
-pub use resources::{Class, RESOURCES, Resource, permissions};
+pub use resources::{Class, RESOURCES, Resource, all_permissions, permissions};
 pub use roles::{BuiltIn, Role};

@@ -2,6 +2,7 @@
 //! built-in roles follow from its class.
 
 use super::permission::Permission;
+use crate::store::{Catalogue, Scoping};
 
 /// What kind of thing a resource is, from which the built-in roles derive what they may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,13 +59,62 @@ pub fn permissions() -> impl Iterator<Item = (&'static Resource, Permission)> {
     RESOURCES.iter().flat_map(each)
 }
 
+/// What a host's own records can be asked for.
+const OF_HOSTS: &[&str] = &["read", "create", "update", "delete", "export"];
+
+/// Every permission that there is: those of the product in the order of [`RESOURCES`], and those on
+/// a host's own record types in the order of the catalogue. With each, of what kind it is: a host's
+/// own records are taken for the business.
+pub fn all_permissions(catalogue: &Catalogue) -> Vec<(Class, Permission)> {
+    let own = permissions().map(|(resource, permission)| (resource.class, permission));
+    let mut all: Vec<(Class, Permission)> = own.collect();
+    for schema in catalogue.iter().filter(|schema| schema.scoping() == Scoping::Tenant) {
+        let is_there = |(_, known): &(Class, Permission)| known.resource() == schema.resource();
+        if !crate::crm::is_product(schema) && !all.iter().any(is_there) {
+            let each =
+                OF_HOSTS.iter().map(|action| (Class::Record, Permission::on(schema, action)));
+            all.extend(each);
+        }
+    }
+    all
+}
+
 /// Whether there is such a permission: one of the product's, or any action on a record type of the
 /// host's own.
-pub(crate) fn is_known(catalogue: &crate::store::Catalogue, permission: &Permission) -> bool {
+pub(crate) fn is_known(catalogue: &Catalogue, permission: &Permission) -> bool {
     match RESOURCES.iter().find(|resource| resource.name == permission.resource()) {
         Some(resource) => resource.actions.contains(&permission.action()),
         None => catalogue.iter().any(|schema| {
             schema.resource() == permission.resource() && !crate::crm::is_product(schema)
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{Owners, Schema};
+
+    #[test]
+    fn a_hosts_own_types_are_among_what_there_is_to_have_permissions_for() {
+        let own = |name: &'static str, resource: &'static str, scoping| {
+            let schema = Schema::builder(name, scoping, Owners::Everybody).resource(resource);
+            schema.build().unwrap()
+        };
+        let types = [
+            own("rooms", "rooms", Scoping::Tenant),
+            own("room_keys", "rooms", Scoping::Tenant),
+            own("notices", "tags", Scoping::Tenant),
+            own("buildings", "buildings", Scoping::Global),
+        ];
+        let catalogue = Catalogue::new(types).unwrap();
+        let all = all_permissions(&catalogue);
+        let hosts: Vec<String> =
+            all.iter().skip(permissions().count()).map(|(_, held)| held.to_string()).collect();
+        assert_eq!(
+            hosts,
+            ["rooms:read", "rooms:create", "rooms:update", "rooms:delete", "rooms:export"]
+        );
+        assert!(all.iter().all(|(_, permission)| is_known(&catalogue, permission)));
     }
 }

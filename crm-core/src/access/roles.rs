@@ -65,6 +65,10 @@ pub enum BuiltIn {
 }
 
 impl BuiltIn {
+    /// What [`Owner`](Self::Owner) is called elsewhere. It is taken for it where a member is given
+    /// roles, and no role of a tenant's own is called so.
+    pub const SUPER_ADMIN: &str = "super_admin";
+
     /// What the role is for, in a sentence.
     pub const fn description(self) -> &'static str {
         match self {

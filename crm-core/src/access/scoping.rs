@@ -31,6 +31,12 @@ pub(crate) fn query(
     Ok(Scoped::new(scope(actor, query.schema())?, query.filter(reach)?))
 }
 
+/// A query over what is the actor's own, whatever it may do.
+pub(crate) fn own(actor: &Actor, catalogue: &Catalogue, query: Query) -> Result<Scoped<Query>> {
+    let own = of_reach(actor, catalogue, Reach::Assigned, query.schema(), 0)?;
+    Ok(Scoped::new(scope(actor, query.schema())?, query.filter(own)?))
+}
+
 /// An aggregate over what the actor may read of it.
 pub(crate) fn aggregate(
     actor: &Actor,

@@ -29,7 +29,7 @@ pub enum Action {
 
 /// One entry: `created_at` tells when.
 #[derive(Debug, Clone, PartialEq, Entity)]
-#[entity(name = "audit_entries", tenant, owners(nobody), no_default_draft)]
+#[entity(name = "audit_entries", tenant, owners(assigned(actor)), no_default_draft)]
 #[entity(index(resource, record_id), index(actor))]
 pub struct AuditEntry {
     /// The identifier.

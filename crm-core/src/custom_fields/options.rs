@@ -7,6 +7,7 @@
 use std::fmt::Write;
 
 use super::stored::rewritten;
+use super::unique::sees_all;
 use super::work::{Task, Work};
 use super::{CustomField, CustomFieldDefinitions, CustomType};
 use crate::TenantCrm;
@@ -143,7 +144,7 @@ impl CustomFieldDefinitions {
             after.work = None;
         };
         self.settle(field, put_back).await?;
-        Err(in_use(field, &used))
+        Err(in_use(field, &used, self.0.within()))
     }
 }
 
@@ -188,13 +189,18 @@ pub(super) async fn used(
     Ok(used)
 }
 
-/// Why options stay.
-pub(super) fn in_use(field: &CustomField, used: &[(String, u64)]) -> Error {
+/// Why options stay: how many records have each, where the actor sees all of them.
+pub(super) fn in_use(field: &CustomField, used: &[(String, u64)], within: &TenantCrm) -> Error {
+    let counts = sees_all(field, within);
     let mut message = format!("{} have options that are to go: ", field.record_type);
     for (i, (option, number)) in used.iter().enumerate() {
         let between = if i == 0 { "" } else { ", " };
         // Writing to a text does not fail.
-        let _ = write!(message, "{between}{option:?} in {number}");
+        let _ = if counts {
+            write!(message, "{between}{option:?} in {number}")
+        } else {
+            write!(message, "{between}{option:?}")
+        };
     }
     message.push_str("; say what they get instead when one is removed");
     Error::Conflict { code: "OPTION_IN_USE", field: Some("options".to_owned()), message }
@@ -252,7 +258,7 @@ async fn revised(
     let used = used(before, &[option.to_owned()], within).await?;
     let number = used.iter().map(|(_, number)| number).sum();
     if number > 0 && matches!(change, Change::Remove { instead: Instead::Refuse }) {
-        return Err(in_use(before, &used));
+        return Err(in_use(before, &used, within));
     }
     if number > 0 && before.required && replacement.is_none() {
         let message = "a required field needs another option in its place";

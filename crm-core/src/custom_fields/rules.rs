@@ -166,7 +166,7 @@ impl CustomField {
         }
         let used = options::used(before, &gone, within).await?;
         if !used.is_empty() {
-            return Err(options::in_use(before, &used));
+            return Err(options::in_use(before, &used, within));
         }
         self.work = Some(Work::begin(Task::Unused { options: gone }, 0));
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::CustomField;
 use crate::TenantCrm;
-use crate::access::Permission;
+use crate::access::{Permission, Reach};
 use crate::error::{Error, Result};
 use crate::store::evaluate::value_at;
 use crate::store::{
@@ -41,19 +41,26 @@ pub(super) async fn shared(field: &CustomField, within: &TenantCrm) -> Result<Sh
     Ok(Shared { held: group.count(0)?, distinct: group.count(1)? })
 }
 
-/// Why a field cannot become unique: how many records are in the way, and some of those that the
-/// actor can see.
+/// Whether the actor may read all records that have the field: others are not told how many there
+/// are.
+pub(super) fn sees_all(field: &CustomField, within: &TenantCrm) -> bool {
+    let Some((schema, _)) = field.place(within.crm().catalogue()) else { return false };
+    within.actor().reach(&Permission::on(schema, "read")) == Some(Reach::All)
+}
+
+/// Why a field cannot become unique: how many records are in the way, where the actor sees all of
+/// them, and some of those that it can see.
 pub(super) async fn refusal(
     field: &CustomField,
     shared: &Shared,
     within: &TenantCrm,
 ) -> Result<Error> {
-    let mut message = format!(
-        "{} of {} {} would have to be given another value first",
-        shared.duplicates(),
-        shared.held,
-        field.record_type
-    );
+    let (of, rest) = (&field.record_type, "would have to be given another value first");
+    let mut message = if sees_all(field, within) {
+        format!("{} of {} {of} {rest}", shared.duplicates(), shared.held)
+    } else {
+        format!("some {of} {rest}")
+    };
     let examples = examples(field, within).await?;
     if !examples.is_empty() {
         message.push_str(": ");

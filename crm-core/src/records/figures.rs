@@ -46,6 +46,12 @@ impl<'r, E: Rules> Tally<'r, E> {
         counts(&self.records.aggregate(aggregate).await?)
     }
 
+    /// How many have each of the values of a list; one that has several counts under each.
+    pub(crate) async fn by_each(&self, path: Path) -> Result<Counts> {
+        let aggregate = self.all()?.group_by(vec![GroupBy::Each(path)])?;
+        counts(&self.records.aggregate(aggregate).await?)
+    }
+
     /// How many of them match this, too.
     pub(crate) async fn count(&self, filter: Filter) -> Result<u64> {
         self.records.count(Where::new(self.filter.clone().and(filter))).await

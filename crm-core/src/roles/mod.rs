@@ -138,7 +138,7 @@ impl CustomRole {
                 self.code
             );
             faults.add("code", "INVALID_KEY", message);
-        } else if BuiltIn::from_code(&self.code).is_some() {
+        } else if BuiltIn::from_code(&self.code).is_some() || self.code == BuiltIn::SUPER_ADMIN {
             let message = format!("{} is the code of a built-in role", self.code);
             faults.add("code", "BUILT_IN_ROLE", message);
         }

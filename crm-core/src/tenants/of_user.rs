@@ -1,6 +1,7 @@
 //! The tenants of one user: which there are, a new one, and one brought back.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::{Tenant, TenantDraft, TenantId, TenantStatus};
 use crate::access::{Actor, BuiltIn, Origin, Permission, Reach};
@@ -11,7 +12,7 @@ use crate::entity::{Draft, Entity, Find, SystemFields};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
 use crate::roles::known;
-use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Value, system};
+use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Value, Window, system};
 use crate::users::{Member, UserId, UserStatus};
 use crate::{Choice, Where};
 
@@ -60,13 +61,21 @@ impl TenantsOf {
         };
         let mut mine = these(places.keys().copied().collect());
         if query.get_deleted() != Deleted::Exclude {
+            let within_grace = self.within_grace().into_filter();
+            // Of which there are few: what may be done in the others is not asked.
+            let deleted = Query::new(Arc::clone(Tenant::schema()))
+                .filter(mine.clone().and(within_grace.clone()))?
+                .window(Window::Page { offset: 0, limit: MAX_LIMIT })?
+                .deleted(Deleted::Only);
             let mut owned = Vec::new();
-            for (tenant, member) in &places {
-                if self.may_delete(*tenant, member).await? {
-                    owned.push(*tenant);
+            for record in self.crm.system_query(deleted).await?.items {
+                let tenant = TenantId::new(record.id());
+                if let Some(member) = places.get(&tenant)
+                    && self.may_delete(tenant, member).await?
+                {
+                    owned.push(tenant);
                 }
             }
-            let within_grace = self.within_grace().into_filter();
             let live = Filter::Absent(Path::field(system::DELETED_AT));
             mine = mine.and(live.or(within_grace.and(these(owned))));
         }

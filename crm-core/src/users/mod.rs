@@ -1,22 +1,26 @@
 //! Users, who sign in, and members, who they are in one tenant.
 
+mod activity;
 mod colleagues;
 mod effective;
 mod hand_over;
 mod invitations;
 mod members;
 mod rules;
+mod stats;
 
 use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub use activity::Deed;
 pub(crate) use colleagues::Staff;
 pub use colleagues::colleagues;
 pub use effective::{HeldPermission, Permissions, Source};
 pub use hand_over::HandedOver;
 pub use invitations::{Invitation, InvitationDraft, Invitations};
 pub use members::{Members, NewMember};
+pub use stats::MemberStats;
 
 use crate::access::Grant;
 use crate::error::{Faults, Result};

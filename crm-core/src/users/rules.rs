@@ -51,6 +51,11 @@ impl Rules for Member {
         {
             self.phone = Some(phone.as_str().to_owned());
         }
+        for role in &mut self.roles {
+            if role.as_str() == BuiltIn::SUPER_ADMIN {
+                BuiltIn::Owner.code().clone_into(role);
+            }
+        }
         if has.is_none_or(|before| before.roles != self.roles) {
             check_roles(&mut self.roles, within, &mut faults).await?;
         }

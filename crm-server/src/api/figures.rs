@@ -5,11 +5,11 @@
 
 use std::collections::BTreeMap;
 
-use crm_core::Where;
 use crm_core::custom_fields::{CustomFigures, Figures, MOST_FIGURES};
 use crm_core::language::ParameterDescription;
 use crm_core::records::{Counts, Money};
 use crm_core::store::Kind;
+use crm_core::{Entity, Where};
 use poem::Request;
 use poem_openapi::Object;
 use rust_decimal::Decimal;
@@ -111,7 +111,8 @@ pub(super) async fn asked<R: Resource>(
         keys.split(',').map(str::trim).filter(|key| !str::is_empty(key)).map(str::to_owned)
     });
     let own: Vec<String> = own.collect();
-    let asked = crud::asked::<R>(caller, &parameters, &[FIGURES]).await?;
+    let of_own: &[&str] = if R::Entity::schema().custom().is_some() { &[FIGURES] } else { &[] };
+    let asked = crud::asked::<R>(caller, &parameters, of_own).await?;
     Ok((Where::new(asked.filter), own))
 }
 
@@ -119,6 +120,9 @@ pub(super) async fn asked<R: Resource>(
 pub(super) fn described<R: Resource>() -> Vec<ParameterDescription> {
     let (_, mut parameters) = crud::described::<R>();
     parameters.retain(|parameter| !NO_CHOICE.contains(&parameter.name.as_str()));
+    if R::Entity::schema().custom().is_none() {
+        return parameters;
+    }
     parameters.push(ParameterDescription {
         name: FIGURES.to_owned(),
         kind: Kind::Text,

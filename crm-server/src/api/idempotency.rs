@@ -17,14 +17,14 @@ use chrono::TimeDelta;
 use crm_core::Error;
 use crm_core::idempotency::{Answer, Attempt, Begun, Claim, Idempotency, MAX_BODY, REUSED};
 use poem::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use poem::{Body, Endpoint, IntoResponse, Request, Response, Result};
+use poem::{Body, Endpoint, IntoResponse, PathPattern, Request, Response, Result};
 
 use self::fingerprint::fingerprint;
 use super::caller::SignedIn;
 use super::error::{ApiError, Fault};
 use crate::app::App;
 use crate::middleware::RequestContext;
-use crate::openapi::BASE;
+use crate::openapi::{self, BASE};
 
 /// The header that names the key.
 pub const HEADER: &str = "Idempotency-Key";
@@ -177,12 +177,12 @@ impl Asked {
             claim = again.map_err(ApiError::from)?.unwrap_or(claim);
         }
         if let Some(response) = claim.answer().and_then(replayed) {
-            return Ok(response);
+            return Ok(self.routed(response));
         }
         if let Some((_, id)) = claim.created()
             && let Some(response) = self.anew(next, id).await
         {
-            return Ok(response);
+            return Ok(self.routed(response));
         }
         let conflict = |code, message: &str| {
             ApiError::new(StatusCode::CONFLICT, Fault::at(HEADER, code, message))
@@ -213,6 +213,14 @@ impl Asked {
         response.headers_mut().insert(header::LOCATION, location);
         mark(&mut response);
         Some(response)
+    }
+
+    /// An answer that no route gave counts with those of the route that would have.
+    fn routed(&self, mut response: Response) -> Response {
+        if let Some(route) = openapi::route(&format!("{BASE}{}", self.path)) {
+            response.set_data(PathPattern(route.into()));
+        }
+        response
     }
 
     /// A fault as it is shown, under the id of its request.

@@ -76,6 +76,7 @@ pub fn all() -> impl OpenApi + 'static {
         tenants::TenantsApi,
         users::UsersApi,
         users::InvitationsApi,
+        users::ActivityApi,
         users::PermissionsApi,
         users::RolePermissionsApi,
         companies::CompaniesApi,
@@ -99,6 +100,7 @@ pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
     lists.extend(companies::lists());
     lists.extend(customers::lists());
     lists.extend(tenants::lists());
+    lists.extend(users::lists());
     lists.push(described::<users::MemberResource>());
     lists.push(described::<users::InvitationResource>());
     lists

@@ -84,13 +84,14 @@ pub fn wrap(
         .around(methods::apply)
         // 12. The paths of the sources become ours; a tenant in the path is noted.
         .around(paths::apply)
-        // 11. A body that does not come is not waited for.
-        .around(move |next, request| limits::body(next, request, body_timeout))
-        // 10. What is too long is refused before anybody looks at it.
-        .around(move |next, request| limits::head(next, request, Arc::clone(&head)))
-        .boxed()
-        // 9. Too much at once is turned away before it costs anything.
+        // 11. Too much at once is turned away, once it is there as a whole and before it costs
+        //     more.
         .around(move |next, request| limits::bound(next, request, limits.clone()))
+        // 10. A body that does not come is not waited for.
+        .around(move |next, request| limits::body(next, request, body_timeout))
+        .boxed()
+        // 9. What is too long, or contradicts itself, is refused before anybody looks at it.
+        .around(move |next, request| limits::head(next, request, Arc::clone(&head)))
         // 8. What takes too long is given up.
         .around(move |next, request| limits::timeout(next, request, timeout))
         // 7. A panic becomes an error.

@@ -75,10 +75,17 @@ pub fn document() -> &'static str {
     })
 }
 
-/// The methods that a path takes, from the root, as `Allow` has them. What the document does not
-/// speak of is read only.
-pub fn allowed(path: &str) -> String {
-    static TAKEN: OnceLock<Vec<(Vec<String>, String)>> = OnceLock::new();
+/// A path of the document, from the root.
+struct Taken {
+    parts: Vec<String>,
+    /// The methods that it takes, as `Allow` has them.
+    methods: String,
+}
+
+/// What of the document a path stands for, from the root. Whatever is named comes before what may
+/// be anything.
+fn taken(path: &str) -> Option<&'static Taken> {
+    static TAKEN: OnceLock<Vec<Taken>> = OnceLock::new();
     let split = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
     let taken = TAKEN.get_or_init(|| {
         let document: Value = serde_json::from_str(document()).unwrap_or_default();
@@ -90,21 +97,36 @@ pub fn allowed(path: &str) -> String {
                 methods.push("HEAD".to_owned());
             }
             methods.sort();
-            (split(&format!("{BASE}{template}")), methods.join(", "))
+            Taken { parts: split(&format!("{BASE}{template}")), methods: methods.join(", ") }
         };
         paths.into_iter().flatten().map(each).collect()
     });
     let path = split(path);
-    let matches = |(template, _): &&(Vec<String>, String)| {
-        template.len() == path.len()
-            && template.iter().zip(&path).all(|(part, of)| part == of || part.starts_with('{'))
+    let matches = |taken: &&Taken| {
+        taken.parts.len() == path.len()
+            && taken.parts.iter().zip(&path).all(|(part, of)| part == of || part.starts_with('{'))
     };
-    // Whatever is named comes before what may be anything.
-    let parameters = |(template, _): &&(Vec<String>, String)| {
-        template.iter().filter(|p| p.starts_with('{')).count()
+    let parameters = |taken: &&Taken| taken.parts.iter().filter(|p| p.starts_with('{')).count();
+    taken.iter().filter(matches).min_by_key(parameters)
+}
+
+/// The methods that a path takes, from the root, as `Allow` has them. What the document does not
+/// speak of is read only.
+pub fn allowed(path: &str) -> String {
+    taken(path).map_or_else(|| "GET, HEAD".to_owned(), |taken| taken.methods.clone())
+}
+
+/// The route that answers a path, from the root, as the router names it.
+pub fn route(path: &str) -> Option<String> {
+    let mut number = 0;
+    let part = |part: &String| {
+        if !part.starts_with('{') {
+            return part.clone();
+        }
+        number += 1;
+        format!(":param{}", number - 1)
     };
-    let of = taken.iter().filter(matches).min_by_key(parameters);
-    of.map_or_else(|| "GET, HEAD".to_owned(), |(_, methods)| methods.clone())
+    Some(taken(path)?.parts.iter().map(part).collect::<Vec<_>>().join("/"))
 }
 
 /// `GET /openapi.json`.

@@ -12,16 +12,17 @@ use hyper_util::rt::TokioIo;
 use poem::Endpoint;
 use poem::endpoint::BoxEndpoint;
 use poem::http::uri::Scheme;
+use poem::http::{HeaderValue, header};
 use poem::web::{LocalAddr, RemoteAddr};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 
-use super::Course;
 use super::answer::Answer;
 use super::phase::Phase;
 use super::refusal::Refusals;
 use super::watched::Watched;
+use super::{Course, Wire};
 use crate::app::App;
 
 /// How long somebody who is turned away has to take the answer.
@@ -98,13 +99,20 @@ impl Service {
         let service = {
             let (endpoint, phase) = (Arc::clone(&self.endpoint), Arc::clone(&phase));
             let (local, remote) = (LocalAddr(self.local.into()), RemoteAddr(remote.into()));
-            service_fn(move |request: hyper::Request<Incoming>| {
+            service_fn(move |mut request: hyper::Request<Incoming>| {
                 phase.request_came();
+                let wire = Wire { contradictory: phase.is_contradictory() };
+                request.extensions_mut().insert(wire);
                 let (endpoint, phase) = (Arc::clone(&endpoint), Arc::clone(&phase));
                 let request = (request, local.clone(), remote.clone(), Scheme::HTTP).into();
                 async move {
                     let response = endpoint.get_response(request).await;
-                    let response: hyper::Response<_> = response.into();
+                    let mut response: hyper::Response<_> = response.into();
+                    // Nobody can tell where the next one begins.
+                    if wire.contradictory {
+                        let close = HeaderValue::from_static("close");
+                        response.headers_mut().insert(header::CONNECTION, close);
+                    }
                     Ok::<_, Infallible>(response.map(|body| Answer::new(body, phase)))
                 }
             })

@@ -6,6 +6,7 @@
 
 mod answer;
 mod connection;
+mod framing;
 mod phase;
 pub(crate) mod refusal;
 mod watched;
@@ -28,6 +29,13 @@ use connection::Service;
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many are told at once that there is no room, before others are just hung up on.
 const REFUSED_AT_ONCE: usize = 64;
+
+/// That a request came over a connection of this server, and what only its octets told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wire {
+    /// Whether it named its length and a transfer coding.
+    pub(crate) contradictory: bool,
+}
 
 /// How a server is asked to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -8,6 +8,7 @@ pub(super) struct Phase {
     at: AtomicU8,
     making: AtomicBool,
     finishing: AtomicBool,
+    contradictory: AtomicBool,
 }
 
 const IDLE: u8 = 0;
@@ -28,6 +29,15 @@ impl Phase {
     /// A request was read so far that somebody answers it.
     pub(super) fn request_came(&self) {
         self.at.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// Whether the head of the request names its length and a transfer coding.
+    pub(super) fn contradicts(&self, contradictory: bool) {
+        self.contradictory.store(contradictory, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_contradictory(&self) -> bool {
+        self.contradictory.load(Ordering::Relaxed)
     }
 
     /// Whether more of the answer is being made, and nobody else is waited for.
@@ -53,6 +63,11 @@ impl Phase {
     /// Whether a request has begun that nobody answers yet.
     pub(super) fn in_head(&self) -> bool {
         self.at.load(Ordering::Relaxed) == HEAD
+    }
+
+    /// Whether the last request that began was read so far that somebody answers it.
+    pub(super) fn past_head(&self) -> bool {
+        matches!(self.at.load(Ordering::Relaxed), BUSY | ANSWERED)
     }
 
     /// Whether no request was ever begun.

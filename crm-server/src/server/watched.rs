@@ -14,6 +14,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
+use super::framing::Framing;
 use super::phase::Phase;
 use super::refusal::Refusals;
 
@@ -28,9 +29,13 @@ pub(super) struct Watched {
     /// How long nothing at all may happen.
     silence: Duration,
     deadline: Instant,
+    /// Whether that is when the head of a request must have come.
+    of_head: bool,
     alarm: Pin<Box<Sleep>>,
     /// Lines of the head that is being read.
     lines: usize,
+    /// How it frames what follows it.
+    framing: Framing,
     /// What is written in place of what was given to write.
     instead: Vec<u8>,
     written: usize,
@@ -55,8 +60,10 @@ impl Watched {
             head,
             silence,
             deadline,
+            of_head: true,
             alarm,
             lines: 0,
+            framing: Framing::default(),
             instead,
             written: 0,
         }
@@ -68,6 +75,11 @@ impl Watched {
 
     /// Whether it has waited long enough; wakes the task when that is so.
     fn is_late(&mut self, context: &mut Context<'_>) -> bool {
+        // What follows a head that came in time has a time of its own, also where nothing follows.
+        if self.of_head && self.phase.past_head() {
+            self.of_head = false;
+            self.deadline = Instant::now() + self.silence;
+        }
         if self.alarm.deadline() > self.deadline {
             self.alarm.as_mut().reset(self.deadline);
         }
@@ -83,6 +95,7 @@ impl Watched {
     fn something_happened(&mut self) {
         // The head of a request has one deadline, however many bytes trickle in.
         if !self.phase.in_head() {
+            self.of_head = false;
             self.deadline = Instant::now() + self.silence;
         }
     }
@@ -141,13 +154,17 @@ impl AsyncRead for Watched {
             }
             if this.phase.bytes_came() {
                 this.lines = 0;
+                this.framing = Framing::default();
                 // The first request has had its time since the connection was made.
                 if this.deadline > Instant::now() + this.head {
                     this.deadline = Instant::now() + this.head;
                 }
+                this.of_head = true;
             }
             if this.phase.in_head() {
                 this.lines += new.iter().filter(|byte| **byte == b'\n').count();
+                this.framing.came(new);
+                this.phase.contradicts(this.framing.is_contradictory());
             }
             this.something_happened();
             return read;

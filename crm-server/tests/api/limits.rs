@@ -202,6 +202,82 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 }
 
 #[tokio::test]
+async fn a_body_of_which_nothing_comes_is_a_slow_one_too() {
+    let server = TestServer::configured(|config| {
+        config.limits.header_timeout = span("2s");
+        config.limits.body_timeout = span("3s");
+    })
+    .await;
+    let mut stream = connect(&server).await;
+    let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 100\r\n\r\n";
+    stream.write_all(head.as_bytes()).await.unwrap();
+    names(&rest(&mut stream).await, 408, "BODY_TIMEOUT", "limits.body_timeout");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn those_who_send_slowly_take_no_place_from_others() {
+    let server = TestServer::configured(|config| {
+        config.limits.concurrency = 2;
+        config.limits.body_timeout = span("10m");
+        config.limits.request_timeout = span("10m");
+    })
+    .await;
+    let owner = server.owner("acme").await;
+    let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n\
+                content-length: 100\r\n\r\n{\"login\": ";
+    let mut slow = Vec::new();
+    for _ in 0..100 {
+        let mut stream = connect(&server).await;
+        stream.write_all(head.as_bytes()).await.unwrap();
+        slow.push(stream);
+    }
+    // Once the server has begun with all of them.
+    let in_flight = async || {
+        let (_, metrics) = asked(&server, &request("/metrics", ""))
+            .await
+            .split_once("\ncrm_http_requests_in_flight ")
+            .map(|(before, after)| (before.to_owned(), after.to_owned()))
+            .unwrap();
+        metrics.lines().next().unwrap().parse::<f64>().unwrap()
+    };
+    assert!(crate::support::soon(async || in_flight().await > 100.0).await);
+    owner.post("/api/v1/customers", json!({"companyName": "Acme"})).await.is(201);
+    owner.get("/api/v1/customers").await.is(200);
+    // Whoever comes to the end of it is answered.
+    let mut last = slow.pop().unwrap();
+    let whole = format!("\"x\"{}}}", " ".repeat(100 - "{\"login\": \"x\"}".len()));
+    last.write_all(whole.as_bytes()).await.unwrap();
+    let mut answer = vec![0; 4_096];
+    let read = last.read(&mut answer).await.unwrap();
+    assert!(answer[..read].starts_with(b"HTTP/1.1 4"), "{:?}", &answer[..read]);
+    drop(slow);
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn what_others_may_read_differently_is_refused() {
+    let server = TestServer::configured(|_| {}).await;
+    let hosts = "GET /health/live HTTP/1.1\r\nhost: x\r\nHost: y\r\nconnection: close\r\n\r\n";
+    names(&asked(&server, hosts).await, 400, "INVALID_REQUEST", "one Host");
+    for both in [
+        "Content-Length: 4\r\nTransfer-Encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 4",
+    ] {
+        let head = "POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json";
+        let next = "GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";
+        let answer =
+            asked(&server, &format!("{head}\r\n{both}\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n{next}")).await;
+        names(&answer, 400, "INVALID_REQUEST", "RFC 9112, 6.1");
+        // What follows is not taken for another request.
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{answer}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{answer}");
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
 async fn connections_are_no_more_than_they_may_be() {
     let server = TestServer::configured(|config| config.limits.connections = 2).await;
     let ask = b"GET /health/live HTTP/1.1\r\nhost: x\r\n\r\n";

@@ -6,6 +6,7 @@
 mod support;
 
 #[cfg(test)]
+mod activity;
 mod aliases;
 #[cfg(test)]
 mod auth;

@@ -48,6 +48,17 @@ for_each_store! {
         assert_eq!(value(&text, within), Some(1.0));
     }
 
+    async fn what_is_sent_again_counts_with_its_route(server: &TestServer) {
+        let owner = server.owner("acme").await.with("Idempotency-Key", "once");
+        for _ in 0..2 {
+            owner.post("/api/v1/customers", json!({"companyName": "Acme"})).await.is(201);
+        }
+        let text = scraped(&server.anonymous()).await;
+        let labels = "{method=\"POST\",route=\"/api/v1/customers\",status=\"201\"}";
+        let name = format!("crm_http_request_duration_seconds_count{labels}");
+        assert_eq!(value(&text, &name), Some(2.0), "{text}");
+    }
+
     async fn the_store_is_timed_by_operation_and_record_type(server: &TestServer) {
         let owner = server.owner("acme").await;
         owner.post("/api/v1/customers", json!({"companyName": "Acme"})).await.is(201);

@@ -1,6 +1,6 @@
 //! What there is to have permissions for, and what one user may do.
 
-use crm_core::access::{Class, Grant, Permission, Reach, permissions};
+use crm_core::access::{Class, Grant, Permission, Reach, all_permissions};
 use crm_core::users::{HeldPermission, Permissions, Source};
 use crm_core::{Error, Id};
 use poem::Request;
@@ -182,12 +182,13 @@ pub struct PermissionsInput {
 impl PermissionsApi {
     /// List the permissions that there are
     #[oai(path = "/permissions", method = "get")]
-    async fn catalogue(&self, _caller: Caller) -> Result<Reply<Vec<PermissionView>>, ApiError> {
-        let each = permissions().map(|(resource, permission)| PermissionView {
+    async fn catalogue(&self, caller: Caller) -> Result<Reply<Vec<PermissionView>>, ApiError> {
+        let all = all_permissions(caller.crm().crm().catalogue()).into_iter();
+        let each = all.map(|(class, permission)| PermissionView {
             permission: permission.to_string(),
             resource: permission.resource().to_owned(),
             action: permission.action().to_owned(),
-            class: match resource.class {
+            class: match class {
                 Class::Record => "record",
                 Class::Vocabulary => "vocabulary",
                 Class::View => "view",

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use crm_core::access::BuiltIn;
+use crm_core::language::ParameterDescription;
 use crm_core::records::{Bulk, Export, How, Outcome, Selection};
-use crm_core::store::{Deleted, Page, Query};
+use crm_core::store::{Deleted, Filter, Kind, Page, Query};
 use crm_core::users::{HandedOver, Member, MemberDraft, Members, UserId, UserStatus};
-use crm_core::{Draft, Entity, Id, Result, TenantCrm};
+use crm_core::{Choice, Draft, Entity, Id, Result, TenantCrm};
 use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -14,8 +16,12 @@ use uuid::Uuid;
 
 use super::super::caller::Caller;
 use super::super::crud::{Resource, Service};
+use super::super::error::ApiError;
 use super::super::values::Code;
 use super::permissions::GrantView;
+
+/// The parameter that names roles by their codes.
+const ROLE: &str = "role";
 
 /// Members.
 #[derive(Debug)]
@@ -127,6 +133,33 @@ impl Resource for MemberResource {
     type Input = MemberInput;
 
     const PATH: &'static str = "/users";
+    const PARAMETERS: &'static [&'static str] = &[ROLE];
+
+    fn described() -> Vec<ParameterDescription> {
+        vec![ParameterDescription {
+            name: ROLE.to_owned(),
+            kind: Kind::Text,
+            multiple: true,
+            suffixes: Vec::new(),
+            choices: None,
+            one_of: Vec::new(),
+            description: "Those who have one of these roles, by their codes; `super_admin` stands \
+                          for `owner`."
+                .to_owned(),
+            example: "sales_rep".to_owned(),
+        }]
+    }
+
+    fn asked(_: &TenantCrm, parameters: &[(String, String)]) -> Result<Filter, ApiError> {
+        let codes = parameters.iter().filter(|(name, _)| name == ROLE).flat_map(|(_, codes)| {
+            codes.split(',').map(str::trim).filter(|code| !str::is_empty(code))
+        });
+        let has = |code: &str| {
+            let code = if code == BuiltIn::SUPER_ADMIN { BuiltIn::Owner.code() } else { code };
+            Member::ROLES.eq(code.to_owned()).into_filter()
+        };
+        Ok(codes.map(has).reduce(Filter::or).unwrap_or(Filter::All))
+    }
 
     fn service(crm: &TenantCrm) -> Members {
         crm.members()
