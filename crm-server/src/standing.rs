@@ -107,6 +107,13 @@ impl Standings {
         known.standings.retain(|(known, _), _| *known != session);
     }
 
+    /// Forgets what is known of a user whom this server has changed, in whatever session.
+    pub fn forget_user(&self, user: UserId) {
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        known.standings.retain(|_, remembered| remembered.user != user);
+    }
+
     /// Forgets what is known of all who work in a tenant that this server has changed.
     pub fn forget_in(&self, tenant: TenantId) {
         let mut known = self.0.lock();

@@ -93,7 +93,7 @@ async fn authenticating_a_request_asks_the_store_nothing() {
     let store = Arc::new(Counting::default());
     let server = TestServer::over(Arc::clone(&store) as _).await;
     let owner = server.owner("acme").await;
-    let path = "/api/v1/auth/profile";
+    let path = "/api/v1/auth/permissions";
     owner.get(path).await.is(200);
     // The server looks for news now and then, whoever asks; no request asks by itself.
     let asked = async || {

@@ -76,7 +76,8 @@ impl AuthByMailApi {
         request: &Request,
     ) -> Result<Reply<Done>, ApiError> {
         let ResetPasswordInput { token, password } = input.0;
-        app.crm().auth().reset_password(&token, password, origin(request)).await?;
+        let user = app.crm().auth().reset_password(&token, password, origin(request)).await?;
+        app.standings().forget_user(user.id);
         Ok(Reply::new(Done {}).message("sign in with the new password"))
     }
 
@@ -90,6 +91,7 @@ impl AuthByMailApi {
         input: Body<TokenInput>,
     ) -> Result<Reply<UserView>, ApiError> {
         let user = app.crm().auth().verify_email(&input.0.token).await?;
+        app.standings().forget_user(user.id);
         let version = user.version;
         Ok(Reply::new(UserView::from(user)).version(version))
     }
