@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::access::{Actor, scoping};
-use crate::auth::Auth;
+use crate::auth::{ApiKeys, Auth};
 use crate::clock::{Clock, SystemClock};
 use crate::companies::Companies;
 use crate::custom_fields::{self, CustomField, CustomFieldDefinitions};
@@ -75,6 +75,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::Session::schema(),
         crate::auth::RefreshToken::schema(),
         crate::auth::AccessChange::schema(),
+        crate::auth::ApiKey::schema(),
         crate::tags::Tag::schema(),
         CustomField::schema(),
         custom_fields::CustomClaim::schema(),
@@ -398,6 +399,11 @@ impl TenantCrm {
     /// The keys under which the actor's requests happen once.
     pub fn idempotency(&self) -> Idempotency {
         Idempotency::new(self.clone())
+    }
+
+    /// The actor's own API keys in the tenant.
+    pub fn api_keys(&self) -> ApiKeys {
+        ApiKeys::new(self.clone())
     }
 
     /// The tenant's people: who they are in it, and what they may do.

@@ -1,20 +1,24 @@
-//! Who a token's user is right now: whether the session lives, and what the user may do.
+//! Who the user of a token or of an API key is right now: whether the session lives, or the key
+//! holds, and what the user may do.
 //!
-//! A token says who somebody was when it was signed. What holds now is read when a session is
-//! first used here, and remembered, so that authenticating a request makes no query. Whatever
+//! A token says who somebody was when it was signed, a key nothing at all. What holds now is read
+//! when a session or a key is first used here, and remembered, so that authenticating a request makes no query. Whatever
 //! takes a right away is noted in the commit that does it; the notes are asked for several times
 //! a second, and what they name is forgotten. Where they cannot be had, nothing remembered is
 //! trusted.
 
 use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-use crm_core::auth::{AccessChange, Membership, Session};
+use crm_core::access::Scopes;
+use crm_core::auth::{AccessChange, ApiKey, Membership, Session};
 use crm_core::tenants::TenantId;
 use crm_core::users::{User, UserId, UserStatus};
 use crm_core::{Crm, Error, Id, Result};
 use parking_lot::Mutex;
+use sha2::{Digest, Sha256};
 
 /// How often notes are asked for.
 const ASK_EVERY: Duration = Duration::from_millis(250);
@@ -37,6 +41,28 @@ pub struct Standing {
     pub membership: Option<Arc<Membership>>,
 }
 
+/// A key that holds, of a user who may work in its tenant.
+#[derive(Debug)]
+pub struct KeyStanding {
+    /// The key.
+    pub key: ApiKey,
+    /// What it is limited to.
+    pub scopes: Arc<Scopes>,
+    /// Its user.
+    pub user: Arc<User>,
+    /// The user's place in the key's tenant.
+    pub membership: Arc<Membership>,
+}
+
+/// What a key is known by here: the hash of its text.
+type KeyHash = [u8; 32];
+
+#[derive(Debug)]
+struct RememberedKey {
+    standing: Arc<KeyStanding>,
+    asked: Instant,
+}
+
 #[derive(Debug)]
 struct Remembered {
     user: UserId,
@@ -51,6 +77,8 @@ pub struct Standings(Mutex<Known>);
 #[derive(Debug, Default)]
 struct Known {
     standings: HashMap<Key, Remembered>,
+    /// Only those that hold: what somebody makes up is not worth remembering.
+    keys: HashMap<KeyHash, RememberedKey>,
     /// When notes were last had.
     told: Option<Instant>,
     /// Counts what was forgotten: an answer that was on its way meanwhile is not remembered.
@@ -77,7 +105,7 @@ impl Standings {
             let known = self.0.lock();
             if let Some(remembered) = known.standings.get(&key)
                 && remembered.user == user
-                && known.trusts(remembered, asked)
+                && known.trusts(remembered.asked, asked)
             {
                 return Ok(remembered.standing.clone());
             }
@@ -91,6 +119,48 @@ impl Standings {
             }
             let remembered = Remembered { user, standing: standing.clone(), asked };
             known.standings.insert(key, remembered);
+        }
+        Ok(standing)
+    }
+
+    /// The standing of an API key's user in its tenant; none where it is no key that holds, or the
+    /// user may not work there. That it was used, and from where, is kept now and then.
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn of_key(
+        &self,
+        crm: &Crm,
+        text: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Option<Arc<KeyStanding>>> {
+        let hash: KeyHash = Sha256::digest(text.as_bytes()).into();
+        let (asked, now) = (Instant::now(), crm.clock().now());
+        let before = {
+            let known = self.0.lock();
+            if let Some(remembered) = known.keys.get(&hash)
+                && known.trusts(remembered.asked, asked)
+                && !remembered.standing.key.is_use_kept(now)
+            {
+                let standing = Arc::clone(&remembered.standing);
+                return Ok(Some(standing).filter(|standing| !standing.key.is_expired(now)));
+            }
+            known.forgotten
+        };
+        let standing = ask_key(crm, text, address).await?.map(Arc::new);
+        let mut known = self.0.lock();
+        match &standing {
+            None => {
+                known.keys.remove(&hash);
+            }
+            Some(standing) if known.forgotten == before => {
+                if known.keys.len() >= MOST {
+                    known.keys.clear();
+                }
+                let standing = Arc::clone(standing);
+                known.keys.insert(hash, RememberedKey { standing, asked });
+            }
+            Some(_) => {}
         }
         Ok(standing)
     }
@@ -112,6 +182,14 @@ impl Standings {
         let mut known = self.0.lock();
         known.forgotten += 1;
         known.standings.retain(|_, remembered| remembered.user != user);
+        known.keys.retain(|_, remembered| remembered.standing.key.user != user);
+    }
+
+    /// Forgets a key that this server has revoked.
+    pub fn forget_key(&self, key: Id<ApiKey>) {
+        let mut known = self.0.lock();
+        known.forgotten += 1;
+        known.keys.retain(|_, remembered| remembered.standing.key.id != key);
     }
 
     /// Forgets what is known of all who work in a tenant that this server has changed.
@@ -119,6 +197,7 @@ impl Standings {
         let mut known = self.0.lock();
         known.forgotten += 1;
         known.standings.retain(|(_, known), _| *known != Some(tenant));
+        known.keys.retain(|_, remembered| remembered.standing.key.tenant != tenant);
     }
 
     /// Forgets what the notes of the last moments name.
@@ -130,8 +209,9 @@ impl Standings {
         {
             let mut known = self.0.lock();
             known.standings.retain(|_, remembered| asked - remembered.asked < KEPT);
+            known.keys.retain(|_, remembered| asked - remembered.asked < KEPT);
             // Nothing to forget: an idle server asks nothing.
-            if known.standings.is_empty() {
+            if known.standings.is_empty() && known.keys.is_empty() {
                 known.heeded.clear();
                 return Ok(());
             }
@@ -152,20 +232,26 @@ impl Standings {
 }
 
 impl Known {
-    fn trusts(&self, remembered: &Remembered, now: Instant) -> bool {
-        let told = self.told.map_or(remembered.asked, |told| told.max(remembered.asked));
-        now.saturating_duration_since(told) < TRUSTED
-            && now.saturating_duration_since(remembered.asked) < KEPT
+    /// Whether what was asked for then is good now.
+    fn trusts(&self, asked: Instant, now: Instant) -> bool {
+        let told = self.told.map_or(asked, |told| told.max(asked));
+        now.saturating_duration_since(told) < TRUSTED && now.saturating_duration_since(asked) < KEPT
     }
 
     fn forget(&mut self, change: &AccessChange) {
         self.forgotten += 1;
+        let of_person = |user: UserId, tenant: Option<TenantId>| {
+            change.session.is_none()
+                && change.api_key.is_none()
+                && change.user.is_none_or(|changed| changed == user)
+                && change.tenant.is_none_or(|changed| tenant == Some(changed))
+        };
         self.standings.retain(|(session, tenant), remembered| {
-            let of_session = change.session == Some(*session);
-            let of_user = change.user.is_none_or(|user| user == remembered.user);
-            let of_tenant = change.tenant.is_none_or(|changed| *tenant == Some(changed));
-            let of_person = change.session.is_none() && of_user && of_tenant;
-            !(of_session || of_person)
+            !(change.session == Some(*session) || of_person(remembered.user, *tenant))
+        });
+        self.keys.retain(|_, RememberedKey { standing, .. }| {
+            let ApiKey { id, user, tenant, .. } = &standing.key;
+            !(change.api_key == Some(*id) || of_person(*user, Some(*tenant)))
         });
     }
 }
@@ -196,16 +282,36 @@ async fn ask(
         Ok(false) | Err(Error::NotFound { .. }) => return Ok(None),
         Err(error) => return Err(error),
     }
-    let user = match auth.user(user).await {
-        Ok(user) if user.status == UserStatus::Active => user,
-        Ok(_) | Err(Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
-    };
+    let Some(user) = active(crm, user).await? else { return Ok(None) };
     let membership = match tenant {
         Some(tenant) => auth.membership(user.id, tenant).await?.map(Arc::new),
         None => None,
     };
     Ok(Some(Standing { user: Arc::new(user), membership }))
+}
+
+async fn ask_key(crm: &Crm, text: &str, address: Option<IpAddr>) -> Result<Option<KeyStanding>> {
+    let auth = crm.auth();
+    let Some(key) = auth.api_key(text).await? else { return Ok(None) };
+    let Some(user) = active(crm, key.user).await? else { return Ok(None) };
+    let Some(membership) = auth.membership(key.user, key.tenant).await? else { return Ok(None) };
+    let used = auth.keep_use_of(key.clone(), address.map(|address| address.to_string())).await;
+    let key = used.unwrap_or_else(|error| {
+        // A use that cannot be kept keeps nobody out, and is not tried again with every request.
+        tracing::warn!(%error, "cannot keep when an API key was used");
+        ApiKey { last_used_at: Some(crm.clock().now()), ..key }
+    });
+    let (scopes, user) = (Arc::new(key.scopes()), Arc::new(user));
+    Ok(Some(KeyStanding { key, scopes, user, membership: Arc::new(membership) }))
+}
+
+/// A user who may sign in.
+async fn active(crm: &Crm, user: UserId) -> Result<Option<User>> {
+    match crm.auth().user(user).await {
+        Ok(user) if user.status == UserStatus::Active => Ok(Some(user)),
+        Ok(_) | Err(Error::NotFound { .. }) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]
@@ -236,6 +342,7 @@ mod tests {
             updated_at: DateTime::UNIX_EPOCH,
             deleted_at: None,
             session: session.map(id),
+            api_key: None,
             user: user.map(id),
             tenant: tenant.map(id),
         }
@@ -265,7 +372,7 @@ mod tests {
         let asked = known.standings.values().next().unwrap().asked;
         let trusts = |known: &Known, later: u64| {
             let remembered = known.standings.values().next().unwrap();
-            known.trusts(remembered, asked + Duration::from_millis(later))
+            known.trusts(remembered.asked, asked + Duration::from_millis(later))
         };
         assert!(trusts(&known, 900));
         assert!(!trusts(&known, 1_100));

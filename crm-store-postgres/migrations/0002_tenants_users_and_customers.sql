@@ -176,6 +176,7 @@ CREATE TABLE access_changes (
     updated_at timestamp with time zone NOT NULL,
     deleted_at timestamp with time zone,
     session uuid,
+    api_key uuid,
     "user" uuid,
     tenant uuid,
     CONSTRAINT access_changes_pkey PRIMARY KEY (id)
@@ -416,6 +417,7 @@ CREATE TABLE audit_entries (
     changes jsonb NOT NULL,
     request text COLLATE "C",
     address text COLLATE "C",
+    api_key uuid,
     CONSTRAINT audit_entries_pkey PRIMARY KEY (tenant_id, id)
 );
 

@@ -25,6 +25,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("idempotency", include_str!("../migrations/0007_idempotency.sql")),
     ("mail", include_str!("../migrations/0008_mail.sql")),
     ("invitations", include_str!("../migrations/0009_invitations.sql")),
+    ("API keys", include_str!("../migrations/0010_api_keys.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use super::grants::{Grants, Scopes};
+use super::grants::Grants;
 use super::permission::{Permission, Reach};
 use super::roles::Role;
+use super::scopes::Scopes;
+use crate::auth::ApiKey;
 use crate::error::{Error, Result};
+use crate::id::Id;
 use crate::idempotency::Attempt;
 use crate::tenants::TenantId;
 use crate::users::UserId;
@@ -40,6 +43,8 @@ pub struct Origin {
     pub request: Option<String>,
     /// The address of the client.
     pub address: Option<String>,
+    /// The API key that it was made with.
+    pub api_key: Option<Id<ApiKey>>,
     /// The key under which it is made, claimed by what it writes.
     pub attempt: Option<Arc<Attempt>>,
 }
@@ -93,10 +98,20 @@ impl Actor {
         self
     }
 
-    /// Asking from this place.
+    /// Asking by an API key, within its scopes, on top of those that limit it already. The log
+    /// names the key.
+    #[must_use]
+    pub fn with_api_key(mut self, key: Id<ApiKey>, scopes: impl Into<Arc<Scopes>>) -> Self {
+        self.scopes.push(scopes.into());
+        self.origin.api_key = Some(key);
+        self
+    }
+
+    /// Asking from this place. By a key it stays asked for by that key.
     #[must_use]
     pub fn with_origin(mut self, origin: Origin) -> Self {
-        self.origin = origin;
+        let api_key = origin.api_key.or(self.origin.api_key);
+        self.origin = Origin { api_key, ..origin };
         self
     }
 
@@ -118,6 +133,12 @@ impl Actor {
     /// Where the request came from.
     pub fn origin(&self) -> &Origin {
         &self.origin
+    }
+
+    /// Whether a key asks, or a token that was given out for one, rather than somebody who has
+    /// signed in.
+    pub fn is_key(&self) -> bool {
+        self.origin.api_key.is_some() || !self.scopes.is_empty()
     }
 
     /// What is held, before scopes narrow it.

@@ -1,4 +1,4 @@
-//! What an actor holds, and what a token narrows it to.
+//! What an actor holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -205,50 +205,6 @@ impl Extend<Grant> for Grants {
     }
 }
 
-/// What a token or key is limited to. Scopes only ever narrow.
-///
-/// `customers:read` allows reading them, `customers:write` creating, changing and deleting as
-/// well as importing; `*` leaves everything. `clients:…` is read as `customers:…`, `followups:…`
-/// as `follow_ups:…`; `…:manage` allows every action on the resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scopes(Vec<String>);
-
-impl Scopes {
-    /// The scopes of these names.
-    pub fn new(names: impl IntoIterator<Item = impl Into<String>>) -> Self {
-        Self(names.into_iter().map(Into::into).collect())
-    }
-
-    /// The names, as given.
-    pub fn names(&self) -> &[String] {
-        &self.0
-    }
-
-    /// Whether a permission is inside the scopes.
-    pub fn allow(&self, permission: &Permission) -> bool {
-        self.0.iter().any(|scope| {
-            if scope == "*" {
-                return true;
-            }
-            let Some((resource, action)) = scope.split_once(':') else { return false };
-            let resource = match resource {
-                "clients" => "customers",
-                "followups" => "follow_ups",
-                other => other,
-            };
-            let covers = match action {
-                "manage" | "*" => true,
-                "read" | "view" => matches!(permission.action(), "read" | "export" | "view"),
-                "write" => {
-                    matches!(permission.action(), "create" | "update" | "delete" | "import")
-                }
-                exact => exact == permission.action(),
-            };
-            resource == permission.resource() && covers
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,16 +238,5 @@ mod tests {
             one.merge(&other);
             assert_eq!(one.reach(&permission("owners:manage")), Some(Reach::Assigned));
         }
-    }
-
-    #[test]
-    fn reading_never_implies_writing() {
-        let scopes = Scopes::new(["clients:read"]);
-        assert!(scopes.allow(&permission("customers:read")));
-        assert!(!scopes.allow(&permission("customers:update")));
-        assert!(!scopes.allow(&permission("deals:read")));
-        assert!(!Scopes::new(["customers:write"]).allow(&permission("customers:read")));
-        assert!(Scopes::new(["*"]).allow(&permission("roles:manage")));
-        assert!(Scopes::new(["followups:manage"]).allow(&permission("follow_ups:delete")));
     }
 }

@@ -10,11 +10,13 @@ mod grants;
 mod permission;
 mod resources;
 mod roles;
+mod scopes;
 pub(crate) mod scoping;
 
 pub use actor::{Actor, Origin};
-pub use grants::{Grant, Grants, Scopes};
+pub use grants::{Grant, Grants};
 pub use permission::{Permission, Reach};
 pub(crate) use resources::is_known;
 pub use resources::{Class, RESOURCES, Resource, all_permissions, permissions};
 pub use roles::{BuiltIn, Role};
+pub use scopes::Scopes;

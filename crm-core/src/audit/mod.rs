@@ -4,6 +4,7 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::auth::ApiKey;
 use crate::id::Id;
 use crate::store::{Record, Schema, Value, system};
 use crate::users::UserId;
@@ -64,6 +65,9 @@ pub struct AuditEntry {
     /// The address from which it was asked for.
     #[entity(code)]
     pub address: Option<String>,
+    /// The API key by which it was asked for; none where somebody had signed in.
+    #[entity(filter)]
+    pub api_key: Option<Id<ApiKey>>,
 }
 
 /// The fields that differ between two states of a record, secrets left out.

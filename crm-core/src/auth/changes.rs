@@ -6,7 +6,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::{Auth, Session};
+use super::{ApiKey, Auth, Session};
 use crate::Entity;
 use crate::entity::Find;
 use crate::error::Result;
@@ -36,6 +36,8 @@ pub struct AccessChange {
     pub deleted_at: Option<DateTime<Utc>>,
     /// The session that ended. The note names its tenant too, and concerns nobody else in it.
     pub session: Option<Id<Session>>,
+    /// The key that was revoked. The note names its tenant too, and concerns nobody else in it.
+    pub api_key: Option<Id<ApiKey>>,
     /// The user who was changed, everywhere or in one tenant.
     pub user: Option<UserId>,
     /// The tenant that was changed, or in which the user was.
@@ -81,11 +83,17 @@ impl Auth {
     }
 }
 
-/// Which session, user and tenant a note names.
-pub(crate) type Concerned = (Option<Id<Session>>, Option<UserId>, Option<TenantId>);
+/// Whom and what a note names.
+#[derive(Debug, Default)]
+pub(crate) struct Concerned {
+    pub(crate) session: Option<Id<Session>>,
+    pub(crate) api_key: Option<Id<ApiKey>>,
+    pub(crate) user: Option<UserId>,
+    pub(crate) tenant: Option<TenantId>,
+}
 
-/// What must be noted of a change: whose session, who, where. Of what comes to be, only that
-/// somebody joins a tenant: nobody can remember anything else of it.
+/// What must be noted of a change: whose session or key, who, where. Of what comes to be, only
+/// that somebody joins a tenant: nobody can remember anything else of it.
 pub(crate) fn noteworthy(
     schema: &crate::store::Schema,
     before: Option<&Record>,
@@ -97,27 +105,44 @@ pub(crate) fn noteworthy(
         None if schema.name() == Member::ENTITY => after,
         None => return None,
     };
+    let none = Concerned::default;
     match schema.name() {
         Session::ENTITY => {
             let ended = Session::ENDED_AT.index();
-            let tenant = match after.get(Session::TENANT.index()) {
-                Value::Uuid(tenant) => Some(TenantId::new(*tenant)),
-                _ => None,
-            };
-            (before.get(ended) != after.get(ended)).then(|| (Some(Id::new(id)), None, tenant))
+            let tenant = named(after, Session::TENANT.index());
+            (before.get(ended) != after.get(ended)).then(|| Concerned {
+                session: Some(Id::new(id)),
+                tenant,
+                ..none()
+            })
+        }
+        ApiKey::ENTITY => {
+            let tenant = named(after, ApiKey::TENANT.index());
+            let revoked = before.get(system::DELETED_AT) != after.get(system::DELETED_AT);
+            revoked.then(|| Concerned { api_key: Some(Id::new(id)), tenant, ..none() })
         }
         User::ENTITY => {
             // Signing in is no change of what somebody may do.
             let changed = differ(before, after, &[User::LAST_LOGIN_AT.index()]);
-            changed.then(|| (None, Some(UserId::new(id)), None))
+            changed.then(|| Concerned { user: Some(UserId::new(id)), ..none() })
         }
         // Whoever is given a role makes a new version of it, which changes nobody else.
-        CustomRole::ENTITY => differ(before, after, &[]).then_some((None, None, after.tenant())),
-        Member::ENTITY => match after.get(Member::USER.index()) {
-            Value::Uuid(user) => Some((None, Some(UserId::new(*user)), after.tenant())),
-            _ => None,
-        },
-        Tenant::ENTITY => Some((None, None, Some(TenantId::new(id)))),
+        CustomRole::ENTITY => {
+            differ(before, after, &[]).then(|| Concerned { tenant: after.tenant(), ..none() })
+        }
+        Member::ENTITY => {
+            let user = named(after, Member::USER.index())?;
+            Some(Concerned { user: Some(user), tenant: after.tenant(), ..none() })
+        }
+        Tenant::ENTITY => Some(Concerned { tenant: Some(TenantId::new(id)), ..none() }),
+        _ => None,
+    }
+}
+
+/// The record that a field names.
+fn named<T>(record: &Record, field: FieldIndex) -> Option<Id<T>> {
+    match record.get(field) {
+        Value::Uuid(id) => Some(Id::new(*id)),
         _ => None,
     }
 }

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use crate::access::Origin;
 use crate::audit::{Action, AuditEntry, changes};
 use crate::auth::AccessChange;
-use crate::auth::changes::noteworthy;
+use crate::auth::changes::{Concerned, noteworthy};
 use crate::crm::{Crm, TenantCrm};
 use crate::custom_fields::{CustomField, Guard, Meaning, guard};
 use crate::entity::{Entity, SystemFields};
@@ -275,9 +275,8 @@ impl Unit {
 
     /// Notes a change for servers that remember who may do what.
     fn note(&mut self, schema: &Schema, before: Option<&Record>, after: &Record) -> Result<()> {
-        let Some((session, user, tenant)) = noteworthy(schema, before, after) else {
-            return Ok(());
-        };
+        let Some(concerned) = noteworthy(schema, before, after) else { return Ok(()) };
+        let Concerned { session, api_key, user, tenant } = concerned;
         let system = self.fresh::<AccessChange>();
         self.insert_silently(AccessChange {
             id: system.id,
@@ -286,6 +285,7 @@ impl Unit {
             updated_at: system.updated_at,
             deleted_at: None,
             session,
+            api_key,
             user,
             tenant,
         })
@@ -448,6 +448,7 @@ impl Unit {
             changes,
             request: self.origin.request.clone(),
             address: self.origin.address.clone(),
+            api_key: self.origin.api_key,
         };
         let event = Event {
             id: entry.id.cast(),

@@ -1,5 +1,5 @@
 //! What has had its time is removed for good, a bounded step at a time: keys that are free again,
-//! notes that every server has heeded, tokens and sessions that are over, and tenants that were
+//! notes that every server has heeded, tokens, sessions and API keys that are over, and tenants that were
 //! deleted long ago ([`removal`](super::removal)).
 //!
 //! Nothing in here removes a record of a tenant that is there.
@@ -7,12 +7,12 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::System;
-use crate::auth::{AccessChange, OneTimeToken, RefreshToken, Session};
+use crate::auth::{AccessChange, ApiKey, OneTimeToken, RefreshToken, Session};
 use crate::entity::{Entity, Find, Where};
 use crate::error::Result;
 use crate::idempotency::Claim;
 use crate::mail::{self, MailStatus, QueuedMail};
-use crate::store::Filter;
+use crate::store::{Deleted, Filter};
 
 /// The most records of a type that one step removes.
 pub(super) const STEP: u32 = 500;
@@ -20,6 +20,8 @@ pub(super) const STEP: u32 = 500;
 const NOTES: TimeDelta = TimeDelta::hours(1);
 /// How long a session is kept once it is over: for whoever looks into what happened.
 const SESSIONS: TimeDelta = TimeDelta::days(30);
+/// How long an API key is kept once it was revoked, or has expired.
+const API_KEYS: TimeDelta = TimeDelta::days(30);
 
 /// How much was removed, by type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,6 +38,8 @@ pub struct Purged {
     pub mails: usize,
     /// Tokens of links in mails.
     pub one_time_tokens: usize,
+    /// API keys.
+    pub api_keys: usize,
     /// Records of tenants that were deleted long ago.
     pub tenant_records: usize,
     /// Such tenants, of which nothing was left.
@@ -47,9 +51,9 @@ pub struct Purged {
 impl System {
     /// Removes what has had its time, some hundred records of each type at most: claims of keys
     /// that expired, notes of an hour ago, sessions that were over 30 days ago with their refresh
-    /// tokens, and tokens that were spent longer ago than any session lasts unused. Until then a
-    /// spent token that turns up ends its session. Mails that were sent or given up a week ago. And
-    /// of one tenant whose time to come back is
+    /// tokens, API keys that were so long ago, and tokens that were spent longer ago than any
+    /// session lasts unused. Until then a spent token that turns up ends its session. Mails that
+    /// were sent or given up a week ago. And of one tenant whose time to come back is
     /// over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)), records of one type,
     /// whatever it is; the tenant itself once there are none. Of its log stays who deleted it and
     /// that it was removed.
@@ -82,10 +86,17 @@ impl System {
         let mails = self.remove(done.and(QueuedMail::DUE_AT.lt(now - mail::KEPT))).await?;
         let old = OneTimeToken::EXPIRES_AT.lt(now - mail::KEPT);
         let one_time_tokens = self.remove(old).await?;
+        let long_ago = now - API_KEYS;
+        let expired = self.remove(ApiKey::EXPIRES_AT.lt(long_ago)).await?;
+        let revoked = Find::from(ApiKey::DELETED_AT.lt(long_ago)).deleted(Deleted::Only);
+        let revoked = self.remove_found(revoked).await?;
         let removal = self.remove_overdue().await?;
         let (tenant_records, tenants) = (removal.records, removal.tenants);
+        let keys = [expired, revoked];
         let all = [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens];
-        let more = removal.more || all.iter().any(|done| matches!(done, Removed::Some(_)));
+        let rest = keys.iter().chain(&all);
+        let more = removal.more || rest.into_iter().any(|done| matches!(done, Removed::Some(_)));
+        let [expired, revoked] = keys.map(Removed::count);
         let [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens] =
             all.map(Removed::count);
         Ok(Purged {
@@ -95,6 +106,7 @@ impl System {
             sessions,
             mails,
             one_time_tokens,
+            api_keys: expired + revoked,
             tenant_records,
             tenants,
             more,
@@ -102,7 +114,11 @@ impl System {
     }
 
     async fn remove<E: Entity>(&self, filter: Where<E>) -> Result<Removed> {
-        let query = Find::all().filter(filter).page(1, STEP).into_query()?;
+        self.remove_found(Find::all().filter(filter)).await
+    }
+
+    async fn remove_found<E: Entity>(&self, find: Find<E>) -> Result<Removed> {
+        let query = find.page(1, STEP).into_query()?;
         let found = self.crm().system_query(query).await?.items;
         let count = found.len();
         if count == 0 {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use super::purge::STEP;
 use super::{System, Tenant, TenantId, TenantStatus};
 use crate::audit::{Action, AuditEntry};
+use crate::auth::ApiKey;
 use crate::entity::{Entity, Find};
 use crate::error::{Error, Result};
 use crate::records::Unit;
@@ -59,6 +60,10 @@ impl System {
                 "the {schema} of a tenant that is being removed refer to each other in a ring"
             )));
         }
+        let keys = self.remove_keys(tenant.id).await?;
+        if keys > 0 {
+            return Ok(Removal { records: keys, tenants: 0, more: true });
+        }
         let mut unit = Unit::system(self.crm(), Some(tenant.id), None);
         unit.remove(tenant)?;
         match unit.commit_as_system().await {
@@ -100,6 +105,18 @@ impl System {
             Err(Error::Stale { .. }) => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// The keys that were good in it are records of the installation.
+    async fn remove_keys(&self, tenant: TenantId) -> Result<usize> {
+        let find = Find::from(ApiKey::TENANT.eq(tenant)).deleted(Deleted::Include).page(1, STEP);
+        let found = self.crm().system_query(find.into_query()?).await?.items;
+        if found.is_empty() {
+            return Ok(0);
+        }
+        let count = found.len();
+        // One that was used just now is met again.
+        self.remove_all(ApiKey::schema(), found).await.map(|_| count)
     }
 
     async fn remove_some(&self, tenant: TenantId, schema: &Arc<Schema>) -> Result<Outcome> {

@@ -10,7 +10,7 @@ use super::{Member, UserStatus, colleagues};
 use crate::access::BuiltIn;
 use crate::audit::Action;
 use crate::auth::one_time::Asked;
-use crate::auth::{Purpose, Session};
+use crate::auth::{Purpose, Session, api_keys};
 use crate::error::{Error, Faults, Result};
 use crate::mail::{MailKind, NewMail};
 use crate::near::near;
@@ -111,6 +111,9 @@ impl Rules for Member {
                 let mut ended = Session { ended_at: Some(unit.now()), ..session.clone() };
                 ended.set_system(unit.next(&session));
                 unit.update_silently(session, ended)?;
+            }
+            for key in within.crm().auth().api_keys_of(after.user, actor.tenant()).await? {
+                api_keys::end_with(along.unit(), key)?;
             }
         }
         Ok(())

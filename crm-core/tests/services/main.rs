@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that fails says where")]
 
+mod api_keys;
 mod auth;
 mod bulk;
 mod by_mail;

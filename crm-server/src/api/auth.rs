@@ -361,7 +361,7 @@ impl AuthApi {
         let tenant = input.0.tenant_id.ok_or_else(|| ApiError::required("tenantId"))?;
         let (tenant, auth) = (TenantId::new(tenant), caller.app().crm().auth());
         let origin = origin(request);
-        match auth.switch(caller.session, caller.user.id, tenant, &origin).await {
+        match auth.switch(caller.session()?, caller.user.id, tenant, &origin).await {
             Ok(signed_in) => Ok(Reply::new(session(caller.app(), signed_in)?)),
             // The same answer whether or not there is such a tenant.
             Err(Error::NotFound { .. }) => {
@@ -390,13 +390,14 @@ impl AuthApi {
             (None, Err(error)) => return Err(error),
             (token, caller) => (token, caller.ok()),
         };
+        let session = caller.map(|caller| caller.session()).transpose()?;
         let mut ended = Vec::new();
         if let Some(token) = token {
             ended.extend(auth.sign_out(&token).await?);
         }
-        if let Some(caller) = caller {
-            ended.extend(auth.end(caller.session).await?);
-            ended.push(caller.session);
+        if let Some(session) = session {
+            ended.extend(auth.end(session).await?);
+            ended.push(session);
         }
         for session in ended {
             app.standings().forget(session);
@@ -428,12 +429,20 @@ impl AuthApi {
     }
 
     /// Get one's own permissions in the tenant, each with its reach
+    ///
+    /// To an API key, those that its scopes leave.
     #[oai(path = "/permissions", method = "get")]
     async fn permissions(
         &self,
         caller: Caller,
     ) -> Result<Reply<BTreeMap<String, String>>, ApiError> {
-        Ok(Reply::new(permissions(caller.membership())))
+        let actor = caller.crm().actor();
+        let held = actor.grants().list().into_keys();
+        let within = held.filter_map(|held| {
+            let reach = actor.reach(&held)?;
+            Some((held.to_string(), reach.to_string()))
+        });
+        Ok(Reply::new(within.collect()))
     }
 
     /// Get the codes of one's own roles in the tenant

@@ -1,39 +1,53 @@
-//! Who calls: the bearer of an access token, in a tenant or in none.
+//! Who calls: the bearer of an access token, in a tenant or in none, or of an API key, in its
+//! tenant.
 //!
 //! Asking for a [`Caller`] is what guards an operation; the document says so by itself.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crm_core::access::Origin;
-use crm_core::auth::{Membership, Session};
+use crm_core::auth::{API_KEY_PREFIX, ApiKey, Membership, Session};
 use crm_core::idempotency::Attempt;
 use crm_core::tenants::TenantId;
 use crm_core::users::{User, UserId};
 use crm_core::{Id, TenantCrm};
-use poem::http::{StatusCode, header};
+use poem::http::{HeaderMap, HeaderName, StatusCode, header};
 use poem::{Request, RequestBody};
 use poem_openapi::{ApiExtractor, ApiExtractorType, ExtractParamOptions};
 use tokio::sync::OwnedSemaphorePermit;
 use uuid::Uuid;
 
+use super::by_key;
 use super::error::{ApiError, Fault};
 use crate::app::App;
 use crate::config::Limits;
 use crate::middleware::{Choice, RequestContext};
+use crate::standing::{KeyStanding, Standing};
 use crate::tokens::{Claims, TokenError};
 
 /// The name of the scheme in the document.
 pub const SCHEME: &str = "bearer";
+/// The header that an API key can come in, in place of `Authorization`.
+pub const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 
-/// A user who has signed in, whatever the tenant.
+/// What a request came with.
+#[derive(Debug, Clone)]
+enum Credential {
+    /// An access token, of a session.
+    Session(Id<Session>),
+    /// A key, in its tenant.
+    Key(Arc<KeyStanding>),
+}
+
+/// A user who has signed in, whatever the tenant; or whose API key calls.
 #[derive(Debug)]
 pub struct SignedIn {
     app: Arc<App>,
     /// The user.
     pub user: Arc<User>,
-    /// The session.
-    pub session: Id<Session>,
+    credential: Credential,
     /// The tenant, with the user's place in it; none where the user works in none.
     pub membership: Option<Arc<Membership>>,
 }
@@ -48,21 +62,43 @@ pub struct Caller {
 
 impl Caller {
     /// Whoever a request's token stands for, at work in a tenant: for routes of a host's own,
-    /// beside the API's, that hold the [`App`] as data.
+    /// beside the API's, that hold the [`App`] as data. There, an API key is refused.
     ///
     /// # Errors
     /// Those of [`SignedIn::of`]; 403 where the user works in no tenant.
     pub async fn of(request: &Request) -> Result<Self, ApiError> {
-        let SignedIn { app, membership, .. } = SignedIn::of(request).await?;
+        Self::at_work(SignedIn::of(request).await?, request)
+    }
+
+    /// The same for routes of a host's own that API keys may call, too: those that do nothing but
+    /// what [`Caller::crm`] lets them, because it knows the scopes.
+    ///
+    /// # Errors
+    /// As [`Caller::of`].
+    pub async fn of_person_or_key(request: &Request) -> Result<Self, ApiError> {
+        Self::at_work(SignedIn::recognised(request, true).await?, request)
+    }
+
+    fn at_work(signed_in: SignedIn, request: &Request) -> Result<Self, ApiError> {
+        let SignedIn { app, membership, credential, .. } = signed_in;
         let Some(membership) = membership else {
             let fault = Fault::new("NO_TENANT", "you work in no tenant: choose or create one");
             return Err(ApiError::new(StatusCode::FORBIDDEN, fault));
         };
-        Ok(Self::new(app, membership, request))
+        Ok(Self::new(app, membership, &credential, request))
     }
 
-    fn new(app: Arc<App>, membership: Arc<Membership>, request: &Request) -> Self {
-        let crm = app.crm().tenant(membership.actor().with_origin(origin(request)));
+    fn new(
+        app: Arc<App>,
+        membership: Arc<Membership>,
+        credential: &Credential,
+        request: &Request,
+    ) -> Self {
+        let mut actor = membership.actor().with_origin(origin(request));
+        if let Credential::Key(of) = credential {
+            actor = actor.with_api_key(of.key.id, Arc::clone(&of.scopes));
+        }
+        let crm = app.crm().tenant(actor);
         Self { app, crm, membership }
     }
 
@@ -80,6 +116,11 @@ impl Caller {
     /// the next request need not wait for the note of it.
     pub fn forget_who_may_what(&self) {
         self.app.standings().forget_in(self.membership.tenant.id);
+    }
+
+    /// Forgets an API key on this server, now that the caller has revoked it.
+    pub fn forget_key(&self, key: Id<ApiKey>) {
+        self.app.standings().forget_key(key);
     }
 
     /// Room for one more export, until it is given back.
@@ -105,47 +146,116 @@ impl SignedIn {
         &self.app
     }
 
+    /// The session of whoever has signed in.
+    ///
+    /// # Errors
+    /// 403 where an API key calls: no key has a session.
+    pub fn session(&self) -> Result<Id<Session>, ApiError> {
+        match &self.credential {
+            Credential::Session(session) => Ok(*session),
+            Credential::Key(_) => Err(by_key::refused()),
+        }
+    }
+
+    /// The API key that calls; none where somebody has signed in.
+    pub fn api_key(&self) -> Option<Id<ApiKey>> {
+        match &self.credential {
+            Credential::Session(_) => None,
+            Credential::Key(of) => Some(of.key.id),
+        }
+    }
+
     /// The same user at work in the tenant that a path names.
     ///
     /// # Errors
-    /// 404 where the user is no member of it.
+    /// 404 where the user is no member of it, or the key is another tenant's.
     pub async fn at(&self, request: &Request, tenant: TenantId) -> Result<Caller, ApiError> {
         let app = Arc::clone(&self.app);
-        let standing =
-            app.standings().of(app.crm(), self.session, self.user.id, Some(tenant)).await?;
-        let standing =
-            standing.ok_or_else(|| ApiError::unauthenticated("the session has ended"))?;
+        let membership = match &self.credential {
+            Credential::Session(session) => {
+                let (crm, user) = (app.crm(), self.user.id);
+                let standing = app.standings().of(crm, *session, user, Some(tenant)).await?;
+                standing.ok_or_else(session_has_ended)?.membership
+            }
+            Credential::Key(of) => self.membership.clone().filter(|_| of.key.tenant == tenant),
+        };
         let membership =
-            standing.membership.ok_or_else(|| not_a_member(&Choice::Path(tenant.to_string())))?;
-        Ok(Caller::new(app, membership, request))
+            membership.ok_or_else(|| not_a_member(&Choice::Path(tenant.to_string())))?;
+        Ok(Caller::new(app, membership, &self.credential, request))
     }
 
-    /// Whoever a request's token stands for.
+    /// Whoever a request's token or key stands for.
     ///
     /// # Errors
     /// 401 where there is none or it holds no more; 404 or 403 where the request chose a tenant
-    /// that the user is no member of.
+    /// that the user is no member of, or that the key is not for; 403 where no key reaches what
+    /// is asked for.
     pub async fn of(request: &Request) -> Result<Self, ApiError> {
+        Self::recognised(request, false).await
+    }
+
+    /// The same; by a key also to where nobody has said that keys reach it, if they `may`.
+    async fn recognised(request: &Request, may: bool) -> Result<Self, ApiError> {
         let app = app(request)?;
-        let claims = claims(&app, request)?;
-        let chosen = request.data::<Arc<RequestContext>>().and_then(|context| context.chosen.get());
+        let context = request.data::<Arc<RequestContext>>();
+        let chosen = context.and_then(|context| context.chosen.get());
+        let signed_in = match named(request.headers())? {
+            Named::Token(token) => Self::by_token(app, token, chosen).await?,
+            Named::Key(key) => {
+                let address = context.and_then(|context| context.address);
+                let signed_in = Self::by_key(app, key, address).await?;
+                if !may {
+                    by_key::check(request)?;
+                }
+                signed_in.chosen(chosen)?
+            }
+        };
+        if let Some(context) = context {
+            let tenant = signed_in.membership.as_ref().map(|membership| membership.tenant.id);
+            // The first answer stands.
+            let _ = context.caller.set((signed_in.user.id.uuid(), tenant.map(Id::uuid)));
+        }
+        Ok(signed_in)
+    }
+
+    async fn by_token(
+        app: Arc<App>,
+        token: &str,
+        chosen: Option<&Choice>,
+    ) -> Result<Self, ApiError> {
+        let claims = claims(&app, token)?;
         let tenant = match chosen {
             Some(choice) => Some(chosen_tenant(choice)?),
             None => claims.tid.map(TenantId::new),
         };
         let (session, user) = (Id::new(claims.sid), UserId::new(claims.sub));
         let standing = app.standings().of(app.crm(), session, user, tenant).await?;
-        let standing =
-            standing.ok_or_else(|| ApiError::unauthenticated("the session has ended"))?;
-        if let Some(context) = request.data::<Arc<RequestContext>>() {
-            // The first answer stands.
-            let _ = context.caller.set((claims.sub, tenant.map(Id::uuid)));
-        }
-        match (chosen, &standing.membership) {
+        let Standing { user, membership } = standing.ok_or_else(session_has_ended)?;
+        match (chosen, &membership) {
             (Some(choice), None) => Err(not_a_member(choice)),
-            _ => Ok(Self { app, user: standing.user, session, membership: standing.membership }),
+            _ => Ok(Self { app, user, credential: Credential::Session(session), membership }),
         }
     }
+
+    async fn by_key(app: Arc<App>, text: &str, address: Option<IpAddr>) -> Result<Self, ApiError> {
+        let of = app.standings().of_key(app.crm(), text, address).await?;
+        let of = of.ok_or_else(|| ApiError::unauthenticated("the API key is not valid"))?;
+        let (user, membership) = (Arc::clone(&of.user), Some(Arc::clone(&of.membership)));
+        Ok(Self { app, user, credential: Credential::Key(of), membership })
+    }
+
+    /// By a key, which is for one tenant: to name that one is no choice.
+    fn chosen(self, chosen: Option<&Choice>) -> Result<Self, ApiError> {
+        let tenant = self.membership.as_ref().map(|membership| membership.tenant.id);
+        match chosen {
+            Some(choice) if Some(chosen_tenant(choice)?) != tenant => Err(not_a_member(choice)),
+            _ => Ok(self),
+        }
+    }
+}
+
+fn session_has_ended() -> ApiError {
+    ApiError::unauthenticated("the session has ended")
 }
 
 fn app(request: &Request) -> Result<Arc<App>, ApiError> {
@@ -153,17 +263,42 @@ fn app(request: &Request) -> Result<Arc<App>, ApiError> {
     app.ok_or_else(|| ApiError::internal("the routes are mounted without their server"))
 }
 
-fn claims(app: &App, request: &Request) -> Result<Arc<Claims>, ApiError> {
-    let mut headers = request.headers().get_all(header::AUTHORIZATION).iter();
-    // Of two, a proxy may have checked the one and the server would take the other.
-    let header = headers.next().filter(|_| headers.next().is_none());
-    let bearer = header.and_then(|value| value.to_str().ok()).and_then(|value| {
+/// What a request says it may.
+enum Named<'a> {
+    Token(&'a str),
+    Key(&'a str),
+}
+
+/// The one credential of a request. Of two, a proxy may have checked the one and the server would
+/// take the other.
+fn named(headers: &HeaderMap) -> Result<Named<'_>, ApiError> {
+    let mut bearers = headers.get_all(header::AUTHORIZATION).iter();
+    let mut keys = headers.get_all(API_KEY_HEADER).iter();
+    let (bearer, key) = (bearers.next(), keys.next());
+    if bearers.next().is_some() || keys.next().is_some() || (bearer.is_some() && key.is_some()) {
+        let message = "expected one credential: Authorization or X-API-Key, once";
+        return Err(ApiError::unauthenticated(message));
+    }
+    if let Some(key) = key {
+        return match key.to_str() {
+            Ok(key) => Ok(Named::Key(key.trim())),
+            Err(_) => Err(ApiError::unauthenticated("the API key is not valid")),
+        };
+    }
+    let bearer = bearer.and_then(|value| value.to_str().ok()).and_then(|value| {
         let (scheme, token) = value.trim().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    let Some(token) = bearer else {
-        return Err(ApiError::unauthenticated("expected an access token: Authorization: Bearer …"));
-    };
+    match bearer {
+        Some(key) if key.starts_with(API_KEY_PREFIX) => Ok(Named::Key(key)),
+        Some(token) => Ok(Named::Token(token)),
+        None => Err(ApiError::unauthenticated(
+            "expected an access token or an API key: Authorization: Bearer …",
+        )),
+    }
+}
+
+fn claims(app: &App, token: &str) -> Result<Arc<Claims>, ApiError> {
     app.tokens().verify(token).map_err(|error| {
         tracing::debug!(%error, "access token refused");
         match error {
@@ -202,6 +337,7 @@ pub fn origin(request: &Request) -> Origin {
         request: context.map(|context| context.id.clone()),
         address: context.and_then(|context| context.address).map(|address| address.to_string()),
         attempt: request.data::<Arc<Attempt>>().cloned(),
+        api_key: None,
     }
 }
 

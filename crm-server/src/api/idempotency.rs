@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use crm_core::Error;
 use crm_core::idempotency::{Answer, Attempt, Begun, Claim, Idempotency, MAX_BODY, REUSED};
+use crm_core::{Error, Id};
 use poem::http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use poem::{Body, Endpoint, IntoResponse, PathPattern, Request, Response, Result};
 
@@ -87,9 +87,11 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
     let key = key(&request)?;
     let body = body(&mut request, app.config().limits.body_bytes).await?;
     let query = request.uri().query();
+    // What somebody was answered is not repeated to a key of theirs, which may see less.
+    let by = signed_in.api_key().map(Id::uuid);
     let fingerprints = app.tokens().fingerprints().iter();
     let fingerprints = fingerprints
-        .map(|under| fingerprint(under, &path, query, request.headers(), body.as_deref()));
+        .map(|under| fingerprint(under, by, &path, query, request.headers(), body.as_deref()));
     let fingerprints: Vec<String> = fingerprints.collect();
     let keys = app.crm().tenant(membership.actor()).idempotency();
     let (fingerprint, begun) = begin(&keys, &key, fingerprints).await?;

@@ -5,6 +5,7 @@
 
 pub mod body;
 pub mod bulk;
+pub mod by_key;
 pub mod caller;
 pub mod crud;
 pub mod embed;
@@ -17,6 +18,7 @@ pub mod idempotency;
 mod known;
 pub mod values;
 
+pub mod api_keys;
 pub mod auth;
 pub mod companies;
 pub mod custom_fields;
@@ -73,6 +75,7 @@ pub fn all() -> impl OpenApi + 'static {
         auth::AuthApi,
         auth::AuthByMailApi,
         auth::AcceptingApi,
+        api_keys::ApiKeysApi,
         tenants::TenantsApi,
         users::UsersApi,
         users::InvitationsApi,

@@ -12,7 +12,7 @@ use crate::config;
 
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, \
-     X-Request-ID, X-Tenant-ID, traceparent, tracestate";
+     X-API-Key, X-Request-ID, X-Tenant-ID, traceparent, tracestate";
 const EXPOSED: &str = "Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, traceresponse";
 
 /// What the answer to a preflight depends on.

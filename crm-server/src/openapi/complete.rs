@@ -4,6 +4,7 @@ use crm_core::language::ParameterDescription;
 use serde_json::{Map, Value, json};
 
 use super::{errors, examples, lists, parameters, replies, schemas, words};
+use crate::api::by_key;
 
 const MERGE_PATCH: &str = "application/merge-patch+json";
 
@@ -61,12 +62,24 @@ impl Components {
         components["schemas"] = Value::Object(self.schemas);
         components["responses"] = Value::Object(self.responses);
         components["headers"] = replies::headers();
-        components["securitySchemes"] = json!({"bearer": {
-            "type": "http",
-            "scheme": "bearer",
-            "bearerFormat": "JWT",
-            "description": "The access token of a sign-in."
-        }});
+        components["securitySchemes"] = json!({
+            "bearer": {
+                "type": "http",
+                "scheme": "bearer",
+                "bearerFormat": "JWT",
+                "description": "The access token of a sign-in. Where an operation takes `apiKey`, \
+                                too, an API key may stand here in its place."
+            },
+            "apiKey": {
+                "type": "apiKey",
+                "in": "header",
+                "name": "X-API-Key",
+                "description": "An API key: `crm_`, eight characters by which it is known, `_`, \
+                                and 49 more. It is good in one tenant, within its scopes, and \
+                                never for more than its user may do. Not together with \
+                                `Authorization`."
+            }
+        });
     }
 }
 
@@ -84,6 +97,12 @@ fn complete_operation(
     if operation.get("security").is_none() {
         // Said, not left out: nothing is needed here.
         operation["security"] = json!([]);
+    }
+    let schemes = operation["security"].as_array_mut();
+    if let Some(schemes) = schemes.filter(|schemes| !schemes.is_empty())
+        && by_key::is_reached(method, path)
+    {
+        schemes.push(json!({"apiKey": []}));
     }
     let responses = &operation["responses"];
     let creates = responses.get("201").is_some();

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::codes::CODES;
-use crate::api::idempotency;
+use crate::api::{by_key, idempotency};
 
 /// What decides how an operation can fail.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,8 @@ pub(super) enum Trait {
     Version,
     /// It asks for an access token.
     Guarded,
+    /// No API key reaches it.
+    Personal,
     /// It trades credentials for something, and asks for no access token.
     Credentials,
     /// It changes something.
@@ -49,7 +51,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -57,6 +59,7 @@ impl Trait {
         Self::Path,
         Self::Version,
         Self::Guarded,
+        Self::Personal,
         Self::Credentials,
         Self::Write,
         Self::People,
@@ -79,6 +82,7 @@ impl Trait {
             Self::Version => "Version",
             Self::People => "People",
             Self::Key => "Key",
+            Self::Personal => "Personal",
             Self::Credentials => "Credentials",
             Self::Ready => "Ready",
             Self::Mail => "Mail",
@@ -105,6 +109,7 @@ const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
     ("INVALID_PARAMETER", "expected a UUID in the path, got something else", Some("id")),
     ("UNAUTHENTICATED", "the access token is not valid", None),
     ("FORBIDDEN", "permission customers:update is required (reach assigned or wider)", None),
+    ("NOT_BY_KEY", "an API key cannot do that: sign in", None),
     ("NOT_FOUND", "customers 0197d8a0-0000-7000-8000-000000000000 not found", None),
     ("DUPLICATE", "another of the tags has the same name", Some("name")),
     (
@@ -192,6 +197,7 @@ const FAILURES: &[Failure] = &[
         meaning: "The caller may not do that",
         codes: &[
             (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"]),
+            (Trait::Personal, &["NOT_BY_KEY"]),
             (Trait::People, &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER"]),
             (Trait::Mail, &["NO_MAIL", "OTHER_ADDRESS", "EMAIL_NOT_VERIFIED"]),
         ],
@@ -448,6 +454,7 @@ pub(super) fn fault() -> Value {
 /// What is about a record, and asks for no version of it: the record itself stays as it is, or
 /// each step looks at what it changes.
 const UNVERSIONED: &[&str] = &[
+    "/auth/api-keys/{id}",
     "/custom-fields/{id}/proceed",
     "/tenants/{tenantId}/members",
     "/tenants/{tenantId}/restore",
@@ -488,6 +495,8 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Path => one,
         Trait::Version => takes_version(path, method),
         Trait::Guarded => guarded,
+        // One signs out with a refresh token, too, and without any other.
+        Trait::Personal => (guarded || path == "/auth/logout") && !by_key::is_reached(method, path),
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,
         Trait::People => writes && (path.starts_with("/users") || path.starts_with("/tenants")),

@@ -37,7 +37,8 @@ Every answer is in an envelope: `{\"success\": true, \"data\": …, \"message\"?
 Timestamps are UTC (RFC 3339), ids are UUIDs, money is an exact decimal in a string.
 
 The access token names the tenant. `X-Tenant-ID`, or `/tenants/{tenantId}` before any path of a \
-tenant's records, chooses another one that the user is a member of.
+tenant's records, chooses another one that the user is a member of. A program comes with an API \
+key instead, which is good in one tenant, for what its scopes say.
 
 Lists take `page` and `limit`, or `cursor` to walk through everything; `sort`, `search`, `filter`, \
 and each filterable field by its name with an optional operator: `status=active,paused`, \

@@ -56,13 +56,89 @@ impl Run<'_> {
         let tokens: Vec<BadToken> = self.probe.bad_tokens.clone();
         let named = tokens.into_iter().map(|bad| (bad.what, Some(bad.token)));
         for (what, token) in std::iter::once(("none".to_owned(), None)).chain(named) {
-            let ask = match token {
-                Some(token) => bare.clone().by(&token),
-                None => bare.clone(),
+            let mut asks = match &token {
+                Some(token) => vec![bare.clone().by(token)],
+                None => vec![bare.clone()],
             };
-            let answer = self.ask(ask).await;
-            if answer.status != 401 {
-                self.found(format!("token {what}"), format!("answered {}", answer.status));
+            // What is no JWT may be a key.
+            let key = token.filter(|token| !token.contains('.'));
+            if let (Some(header), Some(key)) = (&operation.key_header, key) {
+                asks.push(bare.clone().with(header, key));
+            }
+            for ask in asks {
+                let answer = self.ask(ask).await;
+                if answer.status != 401 {
+                    self.found(format!("token {what}"), format!("answered {}", answer.status));
+                }
+            }
+        }
+    }
+
+    /// By an API key of ours: refused where the operation takes none, and else let in to what is
+    /// ours and to nothing of theirs.
+    pub(super) async fn by_key(&mut self, operation: &Operation) {
+        let Some(key) = self.our_key().await else { return };
+        let by = |ask: Ask, header: &str| {
+            let headers = ask.headers.iter().filter(|(name, _)| name != "Authorization");
+            let headers = headers.cloned().collect();
+            let value =
+                if header == "Authorization" { format!("Bearer {key}") } else { key.clone() };
+            Ask { headers, ..ask }.with(header, value)
+        };
+        let Some(header) = operation.key_header.clone() else {
+            for header in ["Authorization", "X-API-Key"] {
+                let ask = by(self.our_ask(operation, false).await, header);
+                let answer = self.ask(ask).await;
+                if answer.status != 403 || answer.json()["errors"][0]["code"] != "NOT_BY_KEY" {
+                    self.found("key", format!("answered {} {}", answer.status, answer.json()));
+                }
+            }
+            return;
+        };
+        let ask = self.our_ask(operation, false).await;
+        // What would write is let in, and finds nothing to do it to.
+        let harmless = match operation.reads() {
+            true => ask.clone(),
+            false => Ask::new(operation.method.clone(), operation.path_with(|_| NOBODYS.into())),
+        };
+        for header in [&header, "Authorization"] {
+            let answer = self.ask(by(harmless.clone(), header)).await;
+            if [401, 403].contains(&answer.status) {
+                let told = format!("ours is refused: {} {}", answer.status, answer.json());
+                self.found("key", told);
+            }
+        }
+        let both = ask.clone().with(&header, &key);
+        let answer = self.ask(both).await;
+        if answer.status != 401 {
+            self.found("key and token", format!("answered {}", answer.status));
+        }
+        let tenant = self.theirs.member.tenant.clone();
+        let at_theirs = self.theirs.path(operation);
+        // A tenant in the path is chosen by it, whatever the header says.
+        let by_path = operation.path_parameters().iter().any(|(_, kind)| kind == "tenants");
+        let paths = std::iter::once(ask.path.clone()).chain(at_theirs);
+        for path in paths.filter(|_| !by_path) {
+            let there = |tenant: &str| {
+                let ask = Ask { path: path.clone(), ..ask.clone() };
+                by(ask, &header).with("X-Tenant-ID", tenant)
+            };
+            self.same("key, header X-Tenant-ID", &[403, 404], &tenant, NOBODYS, there).await;
+        }
+        for (parameter, kind) in operation.path_parameters() {
+            if !is_id(&parameter.name, &parameter.schema) {
+                continue;
+            }
+            for id in self.theirs.all_ids(&kind) {
+                let at = |id: &str| {
+                    let path = operation.path_with(|name| match name == parameter.name {
+                        true => id.to_owned(),
+                        false => NOBODYS.to_owned(),
+                    });
+                    by(Ask { path, ..ask.clone() }, &header)
+                };
+                let place = format!("key, path {}", parameter.name);
+                self.same(&place, &[404, 403], &id, NOBODYS, at).await;
             }
         }
     }

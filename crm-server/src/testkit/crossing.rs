@@ -87,6 +87,7 @@ impl<'a> Crossing<'a> {
             run.our_own(operation).await;
             run.without_rights(operation).await;
             run.in_their_tenant(operation).await;
+            run.by_key(operation).await;
             run.their_records(operation).await;
             run.their_words_in_parameters(operation).await;
             run.end().await;

@@ -34,6 +34,8 @@ pub struct Operation {
     pub codes: BTreeMap<u16, BTreeSet<String>>,
     /// Whether it asks for a token.
     pub guarded: bool,
+    /// The header in which it takes an API key in place of a token; none where it takes none.
+    pub key_header: Option<String>,
 }
 
 /// A parameter.
@@ -105,6 +107,7 @@ impl Document {
                     statuses: responses.keys().copied().collect(),
                     codes,
                     guarded: operation["security"].as_array().is_some_and(|all| !all.is_empty()),
+                    key_header: document.key_header(operation),
                     name,
                 });
             }
@@ -131,6 +134,17 @@ impl Document {
     /// The document itself.
     pub fn root(&self) -> &Value {
         &self.root
+    }
+
+    /// The header of a security scheme of the operation that is an API key.
+    fn key_header(&self, operation: &Value) -> Option<String> {
+        let schemes = operation["security"].as_array().into_iter().flatten();
+        let mut names = schemes.filter_map(Value::as_object).flat_map(|scheme| scheme.keys());
+        names.find_map(|name| {
+            let scheme = self.root.pointer(&format!("/components/securitySchemes/{name}"))?;
+            let is_header = scheme["type"] == "apiKey" && scheme["in"] == "header";
+            scheme["name"].as_str().filter(|_| is_header).map(str::to_owned)
+        })
     }
 
     fn parameter(&self, parameter: &Value) -> Option<Parameter> {
@@ -261,7 +275,7 @@ mod tests {
         let document = Document::new(json!({
             "servers": [{"url": "https://crm.example/api/v1/"}],
             "paths": {"/customers/{id}/tags/{tagId}": {"put": {
-                "security": [{"bearer": []}],
+                "security": [{"bearer": []}, {"key": []}],
                 "parameters": [
                     {"name": "id", "in": "path", "schema": {"type": "string", "format": "uuid"}},
                     {"name": "tagId", "in": "path", "schema": {"type": "string"}},
@@ -273,6 +287,10 @@ mod tests {
                 "responses": {"200": {}, "404": {}}
             }}},
             "components": {
+                "securitySchemes": {
+                    "bearer": {"type": "http", "scheme": "bearer"},
+                    "key": {"type": "apiKey", "in": "header", "name": "X-Key"}
+                },
                 "parameters": {"Tenant": {"name": "X-Tenant-ID", "in": "header", "schema": {}}},
                 "schemas": {"Input": {"type": "object"}}
             }
@@ -286,6 +304,7 @@ mod tests {
         assert_eq!(kinds, [("id", "customers".to_owned()), ("tagId", "tags".to_owned())]);
         assert_eq!(operation.parameters[2].place, Place::Header);
         assert_eq!(document.resolve(operation.body.as_ref().unwrap()), &json!({"type": "object"}));
+        assert_eq!(operation.key_header.as_deref(), Some("X-Key"));
         assert!(operation.guarded && operation.needs_body && operation.statuses.contains(&404));
         assert_eq!(
             operation.path_with(|name| format!("{name}/")),

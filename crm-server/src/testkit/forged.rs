@@ -1,4 +1,4 @@
-//! Access tokens that hold nothing.
+//! Access tokens and API keys that hold nothing.
 
 use aws_lc_rs::hmac;
 use base64::Engine;
@@ -98,6 +98,34 @@ pub fn unsigned(token: &str, keys: &Value, other: &str) -> Result<Vec<BadToken>,
     all.push(bad("signature left out", head));
     all.push(bad("no token at all", "null".to_owned()));
     Ok(all)
+}
+
+/// What can be made of an API key that holds, without knowing another one: parts of it, slips, and
+/// what surrounds it.
+pub fn spoilt_keys(key: &str) -> Vec<BadToken> {
+    let swapped = |at: usize| {
+        let other = |c: char| if c == 'a' { 'b' } else { 'a' };
+        key.char_indices().map(|(i, c)| if i == at { other(c) } else { c }).collect::<String>()
+    };
+    let (head, tail) = key.split_at(key.len() / 2);
+    [
+        ("cut off", key[..key.len() - 1].to_owned()),
+        ("half", head.to_owned()),
+        ("the other half", tail.to_owned()),
+        ("one more", format!("{key}0")),
+        ("a slip in front", swapped(5)),
+        ("a slip", swapped(30)),
+        ("a slip in the sum", swapped(key.len() - 1)),
+        ("in capitals", key.to_uppercase()),
+        ("in small letters", key.to_lowercase()),
+        ("twice", format!("{key},{key}")),
+        ("what is shown of it", key.chars().take(12).collect()),
+        ("its beginning", "crm_".to_owned()),
+        ("nothing in it", format!("crm_{}_{}", "0".repeat(8), "0".repeat(49))),
+    ]
+    .into_iter()
+    .map(|(what, key)| bad(format!("API key, {what}"), key))
+    .collect()
 }
 
 /// Whatever a server might take for a shared secret that everybody knows.

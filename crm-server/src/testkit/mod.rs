@@ -6,7 +6,8 @@
 //! the path, in each parameter, in headers, in front of the path, in each field of a body. An
 //! answer must be a refusal, and the same to the letter as for what nobody has, so that it cannot
 //! even tell that there is something; and afterwards the other tenant's data must be what they
-//! were. An operation that is added to the document is taken in by itself. What refuses us what is
+//! were. Where an operation makes API keys, all are called by one of ours, too: those that take none
+//! refuse it, and with the others it opens nothing of the other tenant. An operation that is added to the document is taken in by itself. What refuses us what is
 //! ours is told, too: its other refusals would prove nothing.
 //!
 //! It needs three things: a [`Server`] (an address, or an endpoint in the same process), the
@@ -43,7 +44,7 @@ mod told;
 
 pub use crossing::Crossing;
 pub use document::{Document, Operation, Parameter, Place};
-pub use forged::{BadToken, signed_otherwise, unsigned};
+pub use forged::{BadToken, signed_otherwise, spoilt_keys, unsigned};
 pub use furnish::{Furnished, Given, Member, Source, Tenants};
 pub use ours::{SignUps, exceptions, given};
 pub use report::{Exception, Finding, Report};

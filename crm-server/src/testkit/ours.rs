@@ -19,6 +19,7 @@ const PASSWORD: &str = "correct horse battery";
 pub fn given() -> Given {
     let grant = json!({"permission": "customers:read", "reach": "all"});
     let given = [
+        ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null})),
         ("POST /custom-fields", json!({"recordType": "customers", "type": "text"})),
         ("POST /custom-fields choice", json!({"type": "choice", "options": ["One", "Two"]})),
         (

@@ -22,6 +22,8 @@ pub(super) struct Run<'a> {
     pub(super) report: Report,
     /// Whether words of theirs were written by us, so that finding them shows nothing.
     pub(super) words_are_ours: bool,
+    /// An API key of ours, with the tenant in which it was made.
+    pub(super) key: Option<(String, String)>,
     operation: String,
     successors: usize,
     beneath: String,
@@ -41,6 +43,7 @@ impl<'a> Run<'a> {
             ours,
             report,
             words_are_ours: false,
+            key: None,
             operation,
             successors: 0,
             beneath,
@@ -88,6 +91,22 @@ impl<'a> Run<'a> {
         for (operation, form) in before.forms {
             self.ours.forms.entry(operation).or_insert(form);
         }
+    }
+
+    /// An API key of ours for whatever we may do, made by the operation that makes some; none
+    /// where there is no such operation.
+    pub(super) async fn our_key(&mut self) -> Option<String> {
+        let tenant = &self.ours.member.tenant;
+        if let Some((_, key)) = self.key.as_ref().filter(|(of, _)| of == tenant) {
+            return Some(key.clone());
+        }
+        let makes = |o: &&Operation| o.guarded && o.creates() && o.last_word() == "api-keys";
+        let operation = self.document().operations().iter().find(makes)?;
+        let ask = self.our_ask(operation, false).await;
+        let answer = self.ask(ask).await.json();
+        let key = answer["data"]["key"].as_str()?.to_owned();
+        self.key = Some((self.ours.member.tenant.clone(), key.clone()));
+        Some(key)
     }
 
     pub(super) fn found(&mut self, place: impl Into<String>, told: impl Into<String>) {

@@ -64,6 +64,13 @@ fn unnumbered(text: &str) -> String {
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| !is_part(c)).unwrap_or(rest.len());
         let (word, behind) = rest.split_at(end);
+        if word == "crm" && behind.starts_with('_') {
+            // An API key, or what it begins with.
+            let end = behind.find(|c: char| !is_part(c) && c != '_').unwrap_or(behind.len());
+            out.push_str("key");
+            rest = &behind[end..];
+            continue;
+        }
         if end > 0 && word.parse::<uuid::Uuid>().is_ok() {
             out.push_str("id");
         } else if end > 0 {
@@ -95,5 +102,6 @@ mod tests {
         let id = "019cf5fb-19c0-7000-b06d-e17d83ba68af";
         let text = format!("{{\"id\":\"{id}\",\"at\":\"2026-03-16T09:30:00Z\",\"name\":\"a 17\"}}");
         assert_eq!(unnumbered(&text), "{\"id\":\"id\",\"at\":\"#-#-#T#:#:#Z\",\"name\":\"a #\"}");
+        assert_eq!(unnumbered("[\"crm_SAnVKs1H_fqGe8Y\",\"crm_x\"]"), "[\"key\",\"key\"]");
     }
 }

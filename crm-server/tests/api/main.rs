@@ -9,6 +9,8 @@ mod support;
 mod activity;
 mod aliases;
 #[cfg(test)]
+mod api_keys;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod away;

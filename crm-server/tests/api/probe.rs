@@ -3,13 +3,17 @@
 
 use std::collections::HashSet;
 
+use chrono::TimeDelta;
 use crm_core::access::BuiltIn;
 use crm_core::{Choice, Clock};
 use crm_server::testkit::{
-    Crossing, Document, Listening, Mounted, Report, Server, exceptions, signed_otherwise, unsigned,
+    BadToken, Crossing, Document, Listening, Mounted, Report, Server, exceptions, signed_otherwise,
+    spoilt_keys, unsigned,
 };
 
-use crate::support::{Backend, Founder, GIVEN, TestServer};
+use serde_json::{Value, json};
+
+use crate::support::{Backend, Founder, GIVEN, Person, TestServer};
 
 /// What answers without a token, and why. This list may only shrink.
 const OPEN: &[&str] = &[
@@ -33,6 +37,29 @@ fn document() -> Document {
     Document::new(serde_json::from_str(include_str!("../../openapi.json")).unwrap()).unwrap()
 }
 
+/// Keys that hold no more, and what is like a key.
+async fn bad_keys(server: &TestServer, owner: &Person) -> Vec<BadToken> {
+    let path = "/api/v1/auth/api-keys";
+    let end = server.clock().now() + TimeDelta::seconds(1);
+    let mut keys = Vec::new();
+    for expires_at in [None, Some(end), None] {
+        let input = json!({"name": "A", "scopes": ["*"], "expiresAt": expires_at});
+        keys.push(owner.post(path, input).await.data());
+    }
+    let [revoked, expired, live] = &keys[..] else { unreachable!() };
+    let text = |key: &Value| key["key"].as_str().unwrap().to_owned();
+    // Both were good for something, and are remembered by it.
+    for key in [revoked, expired] {
+        server.anonymous().with_token(text(key)).get("/api/v1/customers").await.is(200);
+    }
+    owner.delete(&format!("{path}/{}", revoked["id"].as_str().unwrap())).await.is(200);
+    server.clock().advance(TimeDelta::seconds(1));
+    let dead = [("revoked", revoked), ("expired", expired)];
+    let dead =
+        dead.map(|(what, key)| BadToken { what: format!("API key, {what}"), token: text(key) });
+    dead.into_iter().chain(spoilt_keys(&text(live))).collect()
+}
+
 async fn probed(backend: Backend) -> Report {
     let (server, watched) = TestServer::watched(backend).await;
     let document = document();
@@ -41,6 +68,7 @@ async fn probed(backend: Backend) -> Report {
     let mut bad = unsigned(acme.token(), &keys, &other.tenant).unwrap();
     let key = server.app().config().tokens.key.clone().unwrap();
     bad.extend(signed_otherwise(acme.token(), &key, server.clock().now().timestamp()).unwrap());
+    bad.extend(bad_keys(&server, &acme).await);
     let address = Listening(server.address());
     let founder = Founder::watching(&address, &watched);
     // Once over the network, and once as those do it who mount the API in a program of theirs.

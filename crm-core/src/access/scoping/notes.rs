@@ -7,7 +7,7 @@
 //! must never depend on a service having been careful.
 
 use super::Actor;
-use crate::auth::{AccessChange, OneTimeToken, Session};
+use crate::auth::{AccessChange, ApiKey, OneTimeToken, Session};
 use crate::entity::Entity;
 use crate::error::{Error, Result};
 use crate::mail::QueuedMail;
@@ -28,7 +28,7 @@ pub(crate) fn is_beyond_the_tenant(batch: &Batch) -> bool {
 /// * notes of what changed, each naming the tenant;
 /// * a user who comes to be together with being made a member of the tenant;
 /// * mails that are about the tenant, and tokens for them, as yet without a secret;
-/// * the end of sessions in the tenant, of members whom the batch changes;
+/// * the end of sessions and of API keys in the tenant, of members whom the batch changes;
 /// * the tenant itself, but not whether it is suspended.
 pub(crate) fn batch_with_notes(actor: &Actor, batch: Batch) -> Result<Scoped<Batch>> {
     let operations = batch.operations();
@@ -67,12 +67,16 @@ fn is_the_tenants(actor: &Actor, all: &[Operation], operation: &Operation) -> bo
             all.iter().any(joins)
         }
         (Session::ENTITY, Operation::Update { before, after, .. }) => {
-            let user = before.get(Session::USER.index());
-            let left = |other: &Operation| matches!((other, user), (Operation::Update { .. }, Value::Uuid(user)) if is_member(other, *user));
             *before.get(Session::TENANT.index()) == tenant
                 && !after.get(Session::ENDED_AT.index()).is_null()
                 && differ_only_in(before, after, &[Session::ENDED_AT.index()])
-                && all.iter().any(left)
+                && is_changed(all, before.get(Session::USER.index()))
+        }
+        (ApiKey::ENTITY, Operation::Update { before, after, .. }) => {
+            *before.get(ApiKey::TENANT.index()) == tenant
+                && !after.get(system::DELETED_AT).is_null()
+                && differ_only_in(before, after, &[system::DELETED_AT])
+                && is_changed(all, before.get(ApiKey::USER.index()))
         }
         (Tenant::ENTITY, Operation::Update { before, after, .. }) => {
             let status = Tenant::STATUS.index();
@@ -80,6 +84,12 @@ fn is_the_tenants(actor: &Actor, all: &[Operation], operation: &Operation) -> bo
         }
         _ => false,
     }
+}
+
+/// Whether one of the operations changes the member that this user is.
+fn is_changed(all: &[Operation], user: &Value) -> bool {
+    let changes = |other: &Operation| matches!((other, user), (Operation::Update { .. }, Value::Uuid(user)) if is_member(other, *user));
+    all.iter().any(changes)
 }
 
 /// Whether an operation writes the member that this user is.
@@ -162,6 +172,7 @@ mod tests {
                 updated_at,
                 deleted_at,
                 session: None,
+                api_key: None,
                 user: Some(id(ADA)),
                 tenant: tenant.map(id),
             },
@@ -208,6 +219,31 @@ mod tests {
 
     fn tag() -> Tag {
         TagDraft { name: "VIP".to_owned(), color: None }.into_entity(fresh(70))
+    }
+
+    fn key(user: u128, tenant: u128) -> ApiKey {
+        let SystemFields { id: own, version, created_at, updated_at, deleted_at } = fresh(81);
+        ApiKey {
+            id: own,
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            user: id(user),
+            tenant: id(tenant),
+            place: 0,
+            name: "Reports".to_owned(),
+            prefix: "crm_".to_owned(),
+            scopes: vec!["*".to_owned()],
+            hash: String::new(),
+            expires_at: None,
+            last_used_at: None,
+            last_address: None,
+        }
+    }
+
+    fn revoked(user: u128, tenant: u128) -> Operation {
+        update(None, key(user, tenant), |key| key.deleted_at = Some(DateTime::UNIX_EPOCH))
     }
 
     fn ended(user: u128, tenant: u128) -> Operation {
@@ -337,6 +373,22 @@ mod tests {
         let spent =
             update(None, token(OURS, &[]), |token| token.spent_at = Some(DateTime::UNIX_EPOCH));
         assert!(!passes([renamed(BOB, OURS), spent]));
+    }
+
+    #[test]
+    fn keys_are_revoked_and_nothing_else() {
+        assert!(passes([renamed(BOB, OURS), revoked(BOB, OURS), note(Some(OURS))]));
+        assert!(!passes([renamed(BOB, OURS), revoked(BOB, THEIRS)]));
+        assert!(!passes([renamed(ADA, OURS), revoked(BOB, OURS)]));
+        let widened = update(None, key(BOB, OURS), |key| {
+            key.deleted_at = Some(DateTime::UNIX_EPOCH);
+            key.scopes.push("customers:write".to_owned());
+        });
+        assert!(!passes([renamed(BOB, OURS), widened]));
+        assert!(!passes([renamed(BOB, OURS), update(None, key(BOB, OURS), |_| {})]));
+        let back = ApiKey { deleted_at: Some(DateTime::UNIX_EPOCH), ..key(BOB, OURS) };
+        assert!(!passes([renamed(BOB, OURS), update(None, back, |key| key.deleted_at = None)]));
+        assert!(!passes([renamed(BOB, OURS), insert(None, key(BOB, OURS))]));
     }
 
     #[test]

@@ -9,13 +9,15 @@
 
 use aws_lc_rs::hmac;
 use poem::http::{HeaderMap, header};
+use uuid::Uuid;
 
 /// How deep is looked; what nests deeper is compared octet by octet.
 const DEEPEST: usize = 64;
 
-/// A hash of a POST. `body` is none where it was not read.
+/// A hash of a POST. `by` is the API key that makes it; `body` is none where it was not read.
 pub(super) fn fingerprint(
     key: &hmac::Key,
+    by: Option<Uuid>,
     path: &str,
     query: Option<&str>,
     headers: &HeaderMap,
@@ -25,6 +27,9 @@ pub(super) fn fingerprint(
     for part in ["POST", path, query.unwrap_or_default()] {
         hash.update(part.as_bytes());
         hash.update(&[0]);
+    }
+    if let Some(by) = by {
+        hash.update(by.as_bytes());
     }
     match body {
         Some(body) => hash.update(canonical(body).as_deref().unwrap_or(body)),
@@ -154,14 +159,14 @@ mod tests {
     }
 
     fn of(body: &str) -> String {
-        fingerprint(&key(), "/customers", None, &HeaderMap::new(), Some(body.as_bytes()))
+        fingerprint(&key(), None, "/customers", None, &HeaderMap::new(), Some(body.as_bytes()))
     }
 
     #[test]
     fn without_the_key_nothing_can_be_tried_on_it() {
         let other = hmac::Key::new(hmac::HMAC_SHA256, b"another key");
         let none = HeaderMap::new();
-        let by_other = fingerprint(&other, "/customers", None, &none, Some(b"{}"));
+        let by_other = fingerprint(&other, None, "/customers", None, &none, Some(b"{}"));
         assert_ne!(of("{}"), by_other);
     }
 
@@ -204,10 +209,12 @@ mod tests {
     #[test]
     fn another_path_or_parameter_makes_another_request() {
         let none = HeaderMap::new();
-        let plain = fingerprint(&key(), "/customers", None, &none, Some(b"{}"));
-        let other = |path, query| fingerprint(&key(), path, query, &none, Some(b"{}"));
+        let by_key = Some(Uuid::nil());
+        let plain = fingerprint(&key(), None, "/customers", None, &none, Some(b"{}"));
+        let other = |path, query| fingerprint(&key(), None, path, query, &none, Some(b"{}"));
         assert_ne!(plain, other("/customers/tags", None));
         assert_ne!(plain, other("/customers", Some("dryRun=true")));
+        assert_ne!(plain, fingerprint(&key(), by_key, "/customers", None, &none, Some(b"{}")));
     }
 
     #[test]
