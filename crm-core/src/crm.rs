@@ -24,6 +24,7 @@ use crate::store::{
     Aggregate, Batch, Catalogue, Commit, Group, Page, Query, Record, Schema, Scope, Scoped, Store,
 };
 use crate::tags::{Tags, Vocabulary};
+use crate::teams::Teams;
 use crate::tenants::{System, Tenant, TenantId, TenantSettings, TenantsOf};
 use crate::users::{Invitations, Members, Staff, UserId};
 
@@ -77,6 +78,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::AccessChange::schema(),
         crate::auth::ApiKey::schema(),
         crate::tags::Tag::schema(),
+        crate::teams::Team::schema(),
         CustomField::schema(),
         custom_fields::CustomClaim::schema(),
         crate::companies::Company::schema(),
@@ -388,6 +390,11 @@ impl TenantCrm {
 
     /// The tags that the tenant describes its records with.
     pub fn tags(&self) -> Tags {
+        self.records()
+    }
+
+    /// Who works together, and who manages them.
+    pub fn teams(&self) -> Teams {
         self.records()
     }
 

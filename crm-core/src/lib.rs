@@ -112,6 +112,7 @@ pub mod relations;
 pub mod roles;
 pub mod store;
 pub mod tags;
+pub mod teams;
 pub mod tenants;
 pub mod users;
 pub mod values;
@@ -189,7 +190,7 @@ pub mod values;
 /// | `tenant` or `global` | whose they are; one of the two |
 /// | `owners(nobody)` | reached at `all` only |
 /// | `owners(everybody)` | read by anybody who may read them at any reach |
-/// | `owners(assigned(a, b), creator(c))` | the users in `a` and `b`, or, where all are absent, the one in `c`; one of the two parts may be missing |
+/// | `owners(assigned(a, b), creator(c))` | the users in `a` and `b`, each one or a list, or, where all are absent, the one in `c`; one of the two parts may be missing |
 /// | `owners(through(customer_id))` | whoever owns the record referred to |
 /// | `owners(ends)` | whoever may read each of the live records that its ends name |
 /// | `ends(from(from_type, from_id), …)` | each is a type and an identifier that name a record of any type |

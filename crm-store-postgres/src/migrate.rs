@@ -26,6 +26,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("mail", include_str!("../migrations/0008_mail.sql")),
     ("invitations", include_str!("../migrations/0009_invitations.sql")),
     ("API keys", include_str!("../migrations/0010_api_keys.sql")),
+    ("teams", include_str!("../migrations/0011_teams.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

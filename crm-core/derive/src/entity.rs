@@ -157,12 +157,16 @@ fn assertions(declaration: &Declaration) -> TokenStream {
     match &declaration.owners {
         Owners::Nobody | Owners::Everybody | Owners::Ends => {}
         Owners::Users { assigned, creator } => {
-            for (field, span) in assigned.iter().chain(creator) {
+            let one = quote!(::crm_core::store::Kind::Uuid);
+            let some = quote!(::crm_core::store::Kind::Uuid | ::crm_core::store::Kind::Uuids);
+            let assigned = assigned.iter().map(|field| (field, &some));
+            for ((field, span), kinds) in assigned.chain(creator.iter().map(|field| (field, &one)))
+            {
                 let member = &declaration.members[*field];
                 let (name, kind) = (&member.wire, kind(member));
                 assert(
                     *span,
-                    quote!(::core::matches!(#kind, ::crm_core::store::Kind::Uuid)),
+                    quote!(::core::matches!(#kind, #kinds)),
                     format!("{name}: an owner is named by an identifier"),
                 );
             }

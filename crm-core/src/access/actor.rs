@@ -1,5 +1,6 @@
 //! Who asks.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::grants::Grants;
@@ -162,6 +163,44 @@ impl Actor {
             held: None,
             needed: Reach::Assigned,
         })
+    }
+
+    /// That whoever holds these grants reaches nobody among these people by them whom this one does
+    /// not: what they hold for teams is held here for all, or for a team that these people are in.
+    /// Scopes count.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the first permission that does not reach as far.
+    pub(crate) fn require_over(&self, grants: &Grants, people: &[UserId]) -> Result<()> {
+        let mut of_teams = grants.parts().filter(|(_, reach)| *reach == Reach::Team).peekable();
+        if people.is_empty() || of_teams.peek().is_none() {
+            return Ok(());
+        }
+        let team: HashSet<&UserId> = self.team.iter().collect();
+        let in_team = people.iter().all(|user| *user == self.user || team.contains(user));
+        for (permission, _) in of_teams {
+            let held = self.reach(&permission);
+            let least = if in_team { Reach::Team } else { Reach::All };
+            if held < Some(least) {
+                return Err(Error::Forbidden { permission, held, needed: least });
+            }
+        }
+        Ok(())
+    }
+
+    /// That each of these permissions is held for all records, whatever their reach here. Scopes
+    /// count.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] with the first that is not.
+    pub(crate) fn require_for_all(&self, grants: &Grants) -> Result<()> {
+        for (permission, _) in grants.parts() {
+            let held = self.reach(&permission);
+            if held < Some(Reach::All) {
+                return Err(Error::Forbidden { permission, held, needed: Reach::All });
+            }
+        }
+        Ok(())
     }
 
     /// That all of this is held, each permission at its reach or a wider one: nobody gives what

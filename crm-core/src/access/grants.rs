@@ -165,6 +165,15 @@ impl Grants {
             .collect()
     }
 
+    /// What is held for teams, and was held for nothing or for oneself only before.
+    pub(crate) fn newly_for_teams(&self, before: &Self) -> Self {
+        let newly = |(permission, reach): &(Permission, Reach)| {
+            *reach == Reach::Team && before.reach(permission) < Some(Reach::Team)
+        };
+        let newly = self.parts().filter(newly);
+        newly.map(|(permission, reach)| Grant::new(permission, reach)).collect()
+    }
+
     /// What the other holds, in parts: each permission that it names or that the product knows.
     pub(super) fn parts(&self) -> impl Iterator<Item = (Permission, Reach)> {
         self.list().into_iter()

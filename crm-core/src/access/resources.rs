@@ -45,6 +45,11 @@ pub const RESOURCES: &[Resource] = &[
         class: Class::Administration,
         actions: &["read", "create", "update", "delete", "export"],
     },
+    Resource {
+        name: "teams",
+        class: Class::Administration,
+        actions: &["read", "create", "update", "delete", "export"],
+    },
     Resource { name: "owners", class: Class::Administration, actions: &["manage"] },
     Resource { name: "roles", class: Class::Administration, actions: &["read", "manage"] },
     Resource { name: "tenants", class: Class::Administration, actions: &["update", "delete"] },

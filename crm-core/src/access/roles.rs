@@ -92,7 +92,10 @@ impl BuiltIn {
             Self::Admin => Grants::everything()
                 .without(Permission::of("owners", "manage"))
                 .without(Permission::of("tenants", "delete")),
-            Self::Manager => self.derived().with(Permission::of("users", "read"), Reach::Team),
+            Self::Manager => self
+                .derived()
+                .with(Permission::of("users", "read"), Reach::Team)
+                .with(Permission::of("teams", "read"), Reach::Team),
             _ => self.derived(),
         }
     }

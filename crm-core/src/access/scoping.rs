@@ -120,14 +120,20 @@ pub(crate) fn covers<'a>(
         (Reach::All, _) | (_, Owners::Everybody | Owners::Ends) => Cover::Settled(true),
         (_, Owners::Nobody) => Cover::Settled(false),
         (_, Owners::Users { assigned, creator }) => {
+            let is_in_reach = |user: &uuid::Uuid| {
+                *user == actor.user().uuid()
+                    || (reach == Reach::Team && actor.team().iter().any(|u| u.uuid() == *user))
+            };
             let is_mine = |field: &u16| match record.get(*field) {
-                Value::Uuid(user) => {
-                    *user == actor.user().uuid()
-                        || (reach == Reach::Team && actor.team().iter().any(|u| u.uuid() == *user))
-                }
+                Value::Uuid(user) => is_in_reach(user),
+                Value::Uuids(users) => users.iter().any(is_in_reach),
                 _ => false,
             };
-            let unassigned = assigned.iter().all(|field| record.get(*field).is_null());
+            let is_empty = |value: &Value| match value {
+                Value::Uuids(users) => users.is_empty(),
+                value => value.is_null(),
+            };
+            let unassigned = assigned.iter().all(|field| is_empty(record.get(*field)));
             Cover::Settled(
                 assigned.iter().any(is_mine)
                     || (unassigned && creator.as_ref().is_some_and(is_mine)),

@@ -13,6 +13,7 @@ use crate::error::Result;
 use crate::id::Id;
 use crate::roles::CustomRole;
 use crate::store::{FieldIndex, MAX_LIMIT, Page, Record, Value, system};
+use crate::teams::Team;
 use crate::tenants::{Tenant, TenantId};
 use crate::users::{Member, User, UserId};
 
@@ -93,16 +94,17 @@ pub(crate) struct Concerned {
 }
 
 /// What must be noted of a change: whose session or key, who, where. Of what comes to be, only
-/// that somebody joins a tenant: nobody can remember anything else of it.
+/// that somebody joins a tenant or that there is a team: nobody can remember anything else of it.
 pub(crate) fn noteworthy(
     schema: &crate::store::Schema,
     before: Option<&Record>,
     after: &Record,
 ) -> Option<Concerned> {
     let id = after.id();
+    let is_new = before.is_none();
     let before = match before {
         Some(before) => before,
-        None if schema.name() == Member::ENTITY => after,
+        None if [Member::ENTITY, Team::ENTITY].contains(&schema.name()) => after,
         None => return None,
     };
     let none = Concerned::default;
@@ -130,6 +132,14 @@ pub(crate) fn noteworthy(
         CustomRole::ENTITY => {
             differ(before, after, &[]).then(|| Concerned { tenant: after.tenant(), ..none() })
         }
+        // Whom somebody manages.
+        Team::ENTITY => {
+            let words = [Team::NAME.index(), Team::DESCRIPTION.index()];
+            let changed = is_new || differ(before, after, &words);
+            changed.then(|| Concerned { tenant: after.tenant(), ..none() })
+        }
+        // Whoever is named in a team comes to a new version, which the team's note tells of.
+        Member::ENTITY if !is_new && !differ(before, after, &[]) => None,
         Member::ENTITY => {
             let user = named(after, Member::USER.index())?;
             Some(Concerned { user: Some(user), tenant: after.tenant(), ..none() })

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use super::{Auth, Session};
 use crate::Entity;
-use crate::access::{Actor, Grants, Origin};
+use crate::access::{Actor, Grants, Origin, Reach};
 use crate::entity::{Find, Where};
 use crate::error::{Error, Result};
 use crate::records::Unit;
 use crate::roles::known;
 use crate::store::{Filter, MAX_LIMIT, Path, Record, Value, system};
+use crate::teams::managed_by;
 use crate::tenants::{Tenant, TenantId, TenantStatus};
 use crate::users::{Member, User, UserId, UserStatus};
 use crate::values::Email;
@@ -81,12 +82,16 @@ pub struct Membership {
     pub member: Member,
     /// What the user may do in it.
     pub grants: Arc<Grants>,
+    /// Whom the user manages, where that counts: nobody where nothing is held for teams.
+    pub team: Arc<[UserId]>,
 }
 
 impl Membership {
     /// The actor that the user is in the tenant.
     pub fn actor(&self) -> Actor {
-        Actor::new(self.tenant.id, self.member.user).with_shared_grants(Arc::clone(&self.grants))
+        Actor::new(self.tenant.id, self.member.user)
+            .with_shared_grants(Arc::clone(&self.grants))
+            .with_team(Arc::clone(&self.team))
     }
 }
 
@@ -177,7 +182,12 @@ impl Auth {
         let codes = member.roles.iter().map(String::as_str);
         let roles = known(&self.0, tenant.id, codes).await?;
         let grants = Arc::new(roles.together(&member.roles, &member.grants));
-        Ok(Some(Membership { tenant, member, grants }))
+        let for_teams = grants.list().into_values().any(|reach| reach == Reach::Team);
+        let team = match for_teams {
+            true => managed_by(&self.0, tenant.id, user).await?.into(),
+            false => Arc::default(),
+        };
+        Ok(Some(Membership { tenant, member, grants, team }))
     }
 
     pub(super) async fn describe(

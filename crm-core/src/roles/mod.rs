@@ -194,6 +194,8 @@ impl CustomRole {
             if was.list() != will.list() {
                 within.actor().require_all(&was)?;
             }
+            // Whom those who have the role manage, now or in a moment, is not looked at.
+            within.actor().require_for_all(&will.newly_for_teams(&was))?;
         }
         Ok(())
     }

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
 use crate::roles::known;
 use crate::store::{Query, Window};
+use crate::teams::managed_by;
 use crate::users::{Member, UserId};
 
 /// Work of the installation: no actor, no permission, every tenant. For set-up, scheduled jobs
@@ -114,6 +115,16 @@ impl System {
         let codes: Vec<String> = roles.into_iter().map(str::to_owned).collect();
         let roles = known(&self.0, tenant, codes.iter().map(String::as_str)).await?;
         Ok(roles.together(&codes, &[]))
+    }
+
+    /// Whom a user manages in a tenant, by its teams: for a host that keeps its users itself and
+    /// makes their [`Actor`](crate::access::Actor), which takes them by
+    /// [`with_team`](crate::access::Actor::with_team).
+    ///
+    /// # Errors
+    /// Where the store fails.
+    pub async fn managed_by(&self, tenant: TenantId, user: UserId) -> Result<Vec<UserId>> {
+        managed_by(&self.0, tenant, user).await
     }
 
     /// Makes a user a member of a tenant, with these roles. The user must exist.

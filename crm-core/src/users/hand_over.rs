@@ -199,13 +199,27 @@ impl Owned {
 
     /// A record with one user in the place of the other. Who created it stays as it was.
     fn handed(&self, before: &Record, from: UserId, to: UserId, unit: &Unit) -> Result<Record> {
-        let (from, to) = (Value::Uuid(from.uuid()), Value::Uuid(to.uuid()));
-        let named = self.assigned.iter().filter(|field| *before.get(**field) == from);
-        let mut places: Vec<u16> = named.copied().collect();
-        if places.is_empty() {
-            places.extend(self.assigned.first());
+        let (from, to) = (from.uuid(), to.uuid());
+        let handed = |value: &Value| match value {
+            Value::Uuid(user) if *user == from => Some(Value::Uuid(to)),
+            Value::Uuids(users) if users.contains(&from) => {
+                let mut users = users.clone();
+                users.retain(|user| *user != to);
+                users.iter_mut().filter(|user| **user == from).for_each(|user| *user = to);
+                Some(Value::Uuids(users))
+            }
+            _ => None,
+        };
+        let named = self.assigned.iter().filter_map(|f| Some((*f, handed(before.get(*f))?)));
+        let mut places: Vec<(u16, Value)> = named.collect();
+        if places.is_empty()
+            && let Some(first) = self.assigned.first()
+        {
+            let several = self.schema.field(*first).kind.is_list();
+            let to = if several { Value::Uuids(vec![to]) } else { Value::Uuid(to) };
+            places.push((*first, to));
         }
-        unit.next_record(&self.schema, before, places.into_iter().map(|at| (at, to.clone())))
+        unit.next_record(&self.schema, before, places)
     }
 }
 

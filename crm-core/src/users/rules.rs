@@ -16,6 +16,7 @@ use crate::mail::{MailKind, NewMail};
 use crate::near::near;
 use crate::records::{Along, Rules};
 use crate::roles::{CustomRole, check_grants, known};
+use crate::teams::{leave_all, managed_by};
 use crate::values::{Multiline, Phone, clean_texts, required_text};
 use crate::{Choice, Entity, Find, TenantCrm, Where};
 
@@ -82,8 +83,23 @@ impl Rules for Member {
         if let Some(was) = was {
             actor.require_all(&roles.together(&was.roles, &was.grants))?;
         }
+        if action == Action::Deleted
+            && let Some(was) = was
+        {
+            leave_all(was, within, along).await?;
+        }
         if action != Action::Deleted {
-            actor.require_all(&roles.together(&after.roles, &after.grants))?;
+            let will = roles.together(&after.roles, &after.grants);
+            actor.require_all(&will)?;
+            if let Some(was) = was {
+                let before = roles.together(&was.roles, &was.grants);
+                let newly = will.newly_for_teams(&before);
+                // Whoever holds it for all gives it over whomever.
+                if actor.require_for_all(&newly).is_err() {
+                    let managed = managed_by(within.crm(), actor.tenant(), after.user).await?;
+                    actor.require_over(&newly, &managed)?;
+                }
+            }
             for code in after.roles.iter().filter(|code| !had.contains(code)) {
                 if let Some(role) = roles.own(code) {
                     // A new version of it: it is neither deleted nor made wider at the same

@@ -25,5 +25,6 @@ mod removal;
 mod roles;
 mod shown;
 mod support;
+mod teams;
 mod tenants;
 mod unique_fields;

@@ -74,22 +74,31 @@ pub(super) async fn people<V>(
     let named = |view: &V| -> Vec<UserId> {
         people.iter().filter_map(|(who, _)| who(view)).map(UserId::new).collect()
     };
-    let mut ids: Vec<UserId> = views.iter().flat_map(named).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let mut known: BTreeMap<Uuid, UserBrief> = BTreeMap::new();
-    for ids in ids.chunks(crm_core::store::MAX_LIMIT as usize) {
-        for Member { user, name, email, .. } in colleagues(crm, ids).await? {
-            let id = user.uuid();
-            known.insert(id, UserBrief { id, name, email });
-        }
-    }
+    let known = known_people(crm, views.iter().flat_map(named).map(UserId::uuid)).await?;
     for view in views {
         for (who, embedded) in &people {
             *embedded(view) = who(view).and_then(|id| known.get(&id).cloned());
         }
     }
     Ok(())
+}
+
+/// Those of these users who are or were members of the tenant.
+pub(super) async fn known_people(
+    crm: &TenantCrm,
+    users: impl Iterator<Item = Uuid>,
+) -> Result<BTreeMap<Uuid, UserBrief>> {
+    let mut ids: Vec<UserId> = users.map(UserId::new).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let mut known = BTreeMap::new();
+    for ids in ids.chunks(crm_core::store::MAX_LIMIT as usize) {
+        for Member { user, name, email, .. } in colleagues(crm, ids).await? {
+            let id = user.uuid();
+            known.insert(id, UserBrief { id, name, email });
+        }
+    }
+    Ok(known)
 }
 
 /// Tags that were deleted meanwhile are left out; for a caller who may not read tags, all keep

@@ -26,6 +26,7 @@ pub mod customers;
 pub mod relations;
 pub mod system;
 pub mod tags;
+pub mod teams;
 pub mod tenants;
 pub mod users;
 
@@ -64,6 +65,7 @@ resources! {
     relations::RelationResource,
     relations::RelationKindResource,
     tags::TagResource,
+    teams::TeamResource,
     custom_fields::CustomFieldResource,
     users::RoleResource,
 }

@@ -57,6 +57,42 @@ for_each_store! {
         second.stop().await;
     }
 
+    async fn who_manages_whom_counts_everywhere(server: &TestServer) {
+        let second = server.another().await;
+        let owner = server.owner("acme").await;
+        let boss = server.colleague(&owner, BuiltIn::Manager).await;
+        let (bob, eve) = (
+            server.colleague(&owner, BuiltIn::User).await,
+            server.colleague(&owner, BuiltIn::User).await,
+        );
+        for person in [&bob, &eve] {
+            let input = json!({"companyName": "Acme", "assignedTo": person.user});
+            owner.post("/api/v1/customers", input).await.is(201);
+        }
+        let there = second.here(&boss);
+        let seen = async || {
+            there.get("/api/v1/customers").await.is(200)["meta"]["total"].as_u64().unwrap()
+        };
+        assert_eq!(seen().await, 0);
+        let team = json!({"name": "Field", "members": [bob.user], "managers": [boss.user]});
+        let team = owner.post("/api/v1/teams", team).await.data();
+        let path = format!("/api/v1/teams/{}", team["id"].as_str().unwrap());
+        assert!(soon(async || seen().await == 1).await, "a new team");
+        owner.patch(&path, json!({"members": [bob.user, eve.user]})).await.is(200);
+        assert!(soon(async || seen().await == 2).await, "one more member");
+        owner.delete(&format!("/api/v1/users/{}", bob.user)).await.is(200);
+        assert!(soon(async || seen().await == 1).await, "a member who left");
+        owner.patch(&path, json!({"managers": []})).await.is(200);
+        assert!(soon(async || seen().await == 0).await, "managed no more");
+        owner.patch(&path, json!({"managers": [boss.user]})).await.is(200);
+        assert!(soon(async || seen().await == 1).await, "managed again");
+        owner.delete(&path).await.is(200);
+        assert!(soon(async || seen().await == 0).await, "the team is gone");
+        owner.post(&format!("{path}/restore"), json!({})).await.is(200);
+        assert!(soon(async || seen().await == 1).await, "and is back");
+        second.stop().await;
+    }
+
     async fn a_suspended_or_deleted_tenant_stops_everywhere(server: &TestServer) {
         let second = server.another().await;
         let owner = server.owner("acme").await;

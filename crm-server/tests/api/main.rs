@@ -79,6 +79,8 @@ mod shutdown;
 #[cfg(test)]
 mod system;
 #[cfg(test)]
+mod teams;
+#[cfg(test)]
 mod tenancy;
 #[cfg(test)]
 mod tenants;

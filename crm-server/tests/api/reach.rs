@@ -9,7 +9,7 @@ use crate::support::{Client, Person, TestServer, for_each_store};
 
 const CUSTOMERS: &str = "/api/v1/customers";
 const NOBODYS: &str = "0197d8a0-0000-7000-8000-000000000000";
-const NARROW: [BuiltIn; 2] = [BuiltIn::User, BuiltIn::SalesRep];
+const NARROW: [BuiltIn; 3] = [BuiltIn::User, BuiltIn::SalesRep, BuiltIn::Manager];
 
 async fn made(person: &Person, input: Value) -> String {
     let answer = person.post(CUSTOMERS, input).await;

@@ -138,11 +138,14 @@ impl SchemaBuilder {
             }
         }
         let declared = |i: FieldIndex| schema.fields.get(usize::from(i));
-        let is_user = |i: &FieldIndex| declared(*i).is_some_and(|field| field.kind == Kind::Uuid);
+        let is = |i: FieldIndex, kind: Kind| declared(i).is_some_and(|field| field.kind == kind);
+        let is_user = |i: &FieldIndex| is(*i, Kind::Uuid);
+        let are_users = |i: &FieldIndex| is_user(i) || is(*i, Kind::Uuids);
         let is_way = |field: &Field| field.references.is_some() && field.required;
         match &schema.owners {
             Owners::Users { assigned, creator }
-                if !assigned.iter().chain(creator).all(is_user)
+                if !assigned.iter().all(are_users)
+                    || !creator.iter().all(is_user)
                     || (assigned.is_empty() && creator.is_none()) =>
             {
                 return fault("owners must be named by identifiers".to_owned());

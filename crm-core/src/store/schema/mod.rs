@@ -55,7 +55,7 @@ pub enum Owners {
     Everybody,
     /// The users named in `assigned`; where all of those are absent, the one named in `creator`.
     Users {
-        /// Fields of kind [`Kind::Uuid`] that name users.
+        /// Fields of kind [`Kind::Uuid`] that name a user, or [`Kind::Uuids`] that name several.
         assigned: Vec<FieldIndex>,
         /// The field that names who created the record.
         creator: Option<FieldIndex>,

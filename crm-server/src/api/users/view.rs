@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::super::caller::Caller;
 use super::super::crud::{Resource, Service};
 use super::super::error::ApiError;
+use super::super::teams::{TeamBrief, embed_teams};
 use super::super::values::Code;
 use super::permissions::GrantView;
 
@@ -56,6 +57,9 @@ pub struct MemberView {
     pub phone: Option<String>,
     /// Whether they may work in the tenant.
     pub status: Code<UserStatus>,
+    /// The teams that they are in or manage, as far as the caller may read teams; embedded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teams: Option<Vec<TeamBrief>>,
 }
 
 /// Somebody who comes to work in the tenant.
@@ -133,6 +137,7 @@ impl Resource for MemberResource {
     type Input = MemberInput;
 
     const PATH: &'static str = "/users";
+    const EXPANSIONS: &'static [&'static str] = &["teams"];
     const PARAMETERS: &'static [&'static str] = &[ROLE];
 
     fn described() -> Vec<ParameterDescription> {
@@ -195,6 +200,7 @@ impl Resource for MemberResource {
             title,
             phone,
             status: Code(status),
+            teams: None,
         }
     }
 
@@ -234,6 +240,13 @@ impl Resource for MemberResource {
 
     fn written(caller: &Caller) {
         caller.forget_who_may_what();
+    }
+
+    async fn expand(crm: &TenantCrm, views: &mut [MemberView], wanted: &[String]) -> Result<()> {
+        if wanted.iter().any(|name| name == "teams") {
+            embed_teams(crm, views, |view| view.id, |view| &mut view.teams).await?;
+        }
+        Ok(())
     }
 }
 

@@ -36,6 +36,10 @@ pub(crate) const SAMPLES: &[Sample] = &[
         json!({"kind": "parent_of", "from": end(0), "to": end(n + 1), "attributes": attributes})
     }),
     Sample {
+        read_by_all: false,
+        ..of("/teams", |n, word, _| json!({"name": format!("{word} {n}"), "description": word}))
+    },
+    Sample {
         built_in: 8,
         read_by_all: false,
         ..of("/users/roles", |n, word, _| {
