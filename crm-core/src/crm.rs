@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::access::{Actor, scoping};
-use crate::auth::{ApiKeys, Auth};
+use crate::auth::{ApiKeys, Auth, Lockout, SHORTEST_PASSWORD};
 use crate::clock::{Clock, SystemClock};
 use crate::companies::Companies;
 use crate::custom_fields::{self, CustomField, CustomFieldDefinitions};
@@ -43,6 +43,9 @@ struct Inner {
     mailing: Option<Mailing>,
     mail_waits: Notify,
     session_lifetimes: (TimeDelta, TimeDelta),
+    refresh_grace: TimeDelta,
+    shortest_password: usize,
+    lockout: Lockout,
     tenant_grace: TimeDelta,
     definitions: Lately<[CustomField]>,
     tenants: Lately<Tenant>,
@@ -77,6 +80,7 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::RefreshToken::schema(),
         crate::auth::AccessChange::schema(),
         crate::auth::ApiKey::schema(),
+        crate::auth::FailedSignIns::schema(),
         crate::tags::Tag::schema(),
         crate::teams::Team::schema(),
         CustomField::schema(),
@@ -107,6 +111,9 @@ pub struct CrmBuilder {
     keeps_users: bool,
     mailing: Option<Mailing>,
     session_lifetimes: (TimeDelta, TimeDelta),
+    refresh_grace: TimeDelta,
+    shortest_password: usize,
+    lockout: Lockout,
     tenant_grace: TimeDelta,
 }
 
@@ -165,6 +172,30 @@ impl CrmBuilder {
         self
     }
 
+    /// With refresh tokens that can be spent again for so long, for clients whose answer was lost,
+    /// as long as nobody has used what was given out for them; 10 seconds unless set. With none, a
+    /// second use always ends the session.
+    #[must_use]
+    pub fn refresh_grace(mut self, grace: TimeDelta) -> Self {
+        self.refresh_grace = grace;
+        self
+    }
+
+    /// With passwords of at least so many characters; [`SHORTEST_PASSWORD`] unless set, and never
+    /// fewer.
+    #[must_use]
+    pub fn shortest_password(mut self, characters: usize) -> Self {
+        self.shortest_password = characters.max(SHORTEST_PASSWORD);
+        self
+    }
+
+    /// Putting up with so much guessing of passwords.
+    #[must_use]
+    pub fn lockout(mut self, lockout: Lockout) -> Self {
+        self.lockout = lockout;
+        self
+    }
+
     /// With deleted tenants that an owner can bring back for so long, before
     /// [`System::purge`] removes them for good; 30 days unless set.
     #[must_use]
@@ -197,6 +228,9 @@ impl CrmBuilder {
             mailing: self.mailing,
             mail_waits: Notify::new(),
             session_lifetimes: self.session_lifetimes,
+            refresh_grace: self.refresh_grace,
+            shortest_password: self.shortest_password,
+            lockout: self.lockout,
             tenant_grace: self.tenant_grace,
             definitions: Lately::default(),
             tenants: Lately::default(),
@@ -232,6 +266,9 @@ impl Crm {
             keeps_users: false,
             mailing: None,
             session_lifetimes: (TimeDelta::days(30), TimeDelta::days(90)),
+            refresh_grace: TimeDelta::seconds(10),
+            shortest_password: SHORTEST_PASSWORD,
+            lockout: Lockout::default(),
             tenant_grace: TimeDelta::days(30),
         }
     }
@@ -301,6 +338,18 @@ impl Crm {
     pub(crate) fn session_lasts(&self, remembered: bool) -> TimeDelta {
         let (usual, longer) = self.0.session_lifetimes;
         if remembered { longer } else { usual }
+    }
+
+    pub(crate) fn refresh_grace(&self) -> TimeDelta {
+        self.0.refresh_grace
+    }
+
+    pub(crate) fn shortest_password(&self) -> usize {
+        self.0.shortest_password
+    }
+
+    pub(crate) fn lockout(&self) -> Lockout {
+        self.0.lockout
     }
 
     pub(crate) fn tenant_grace(&self) -> TimeDelta {

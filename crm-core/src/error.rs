@@ -87,6 +87,12 @@ pub enum Error {
         /// How much is allowed.
         limit: u64,
     },
+    /// Too many tries failed before this one; a later one is let come to pass.
+    #[error("too many attempts, try again in {} s", .retry_after.as_secs())]
+    TooManyAttempts {
+        /// How long to wait, in whole seconds.
+        retry_after: Duration,
+    },
     /// The store cannot be reached at the moment; the same call may succeed later.
     #[error("the store is unavailable: {message}")]
     Unavailable {
@@ -223,6 +229,7 @@ impl Error {
             Self::Stale { .. } => "STALE_VERSION",
             Self::Rejected { .. } => "CONFLICT",
             Self::Limit { .. } => "LIMIT_EXCEEDED",
+            Self::TooManyAttempts { .. } => "TOO_MANY_ATTEMPTS",
             Self::Unavailable { .. } => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }

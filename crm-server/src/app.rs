@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crm_core::auth::Lockout;
 use crm_core::ports::{MailTexts, Mailer};
 use crm_core::store::Store;
 use crm_core::{Clock, Crm, Random, SystemClock, SystemRandom};
@@ -131,6 +132,13 @@ impl App {
                 config.tokens.refresh_lifetime.time_delta(),
                 config.tokens.remember_me_lifetime.time_delta(),
             )
+            .shortest_password(config.passwords.min_length)
+            .lockout(Lockout {
+                attempts: config.lockout.attempts,
+                attempts_per_network: config.lockout.attempts_per_network,
+                longest: config.lockout.longest.time_delta(),
+            })
+            .refresh_grace(config.tokens.refresh_grace.time_delta())
             .tenant_grace(config.tenants.grace.time_delta());
         if let Some(mailer) = mailer {
             let texts = match mail_texts {

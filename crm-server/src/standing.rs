@@ -277,10 +277,10 @@ async fn ask(
     tenant: Option<TenantId>,
 ) -> Result<Option<Standing>> {
     let auth = crm.auth();
-    match auth.is_live(session).await {
-        Ok(true) => {}
-        Ok(false) | Err(Error::NotFound { .. }) => return Ok(None),
-        Err(error) => return Err(error),
+    let session = auth.session(session).await?.filter(|session| session.user == user);
+    let Some(session) = session else { return Ok(None) };
+    if let Err(error) = auth.note_use(&session).await {
+        tracing::warn!(%error, "cannot note that a session is in use");
     }
     let Some(user) = active(crm, user).await? else { return Ok(None) };
     let membership = match tenant {

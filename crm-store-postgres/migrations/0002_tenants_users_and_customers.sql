@@ -36,6 +36,7 @@ CREATE TABLE users (
     name text COLLATE "C" NOT NULL,
     name_key text COLLATE "C" NOT NULL,
     avatar text COLLATE "C",
+    locale text COLLATE "C",
     preferences jsonb,
     password text COLLATE "C",
     email_lower text COLLATE "C" NOT NULL,
@@ -131,7 +132,12 @@ CREATE TABLE sessions (
     remembered boolean NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     ended_at timestamp with time zone,
+    used_at timestamp with time zone NOT NULL,
     address text COLLATE "C",
+    network text COLLATE "C",
+    agent text COLLATE "C",
+    methods text[] COLLATE "C" NOT NULL,
+    second_factor_at timestamp with time zone,
     CONSTRAINT sessions_pkey PRIMARY KEY (id)
 );
 
@@ -156,6 +162,8 @@ CREATE TABLE refresh_tokens (
     session uuid NOT NULL,
     hash text COLLATE "C" NOT NULL,
     spent_at timestamp with time zone,
+    parent uuid,
+    successor uuid,
     CONSTRAINT refresh_tokens_pkey PRIMARY KEY (id)
 );
 

@@ -27,6 +27,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("invitations", include_str!("../migrations/0009_invitations.sql")),
     ("API keys", include_str!("../migrations/0010_api_keys.sql")),
     ("teams", include_str!("../migrations/0011_teams.sql")),
+    ("failed sign-ins", include_str!("../migrations/0012_failed_sign_ins.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

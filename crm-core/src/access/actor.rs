@@ -46,6 +46,8 @@ pub struct Origin {
     pub address: Option<String>,
     /// The API key that it was made with.
     pub api_key: Option<Id<ApiKey>>,
+    /// What the client calls itself: `User-Agent`.
+    pub agent: Option<String>,
     /// The key under which it is made, claimed by what it writes.
     pub attempt: Option<Arc<Attempt>>,
 }

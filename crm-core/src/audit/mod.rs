@@ -57,7 +57,8 @@ pub struct AuditEntry {
     pub record_id: uuid::Uuid,
     /// The version of the record after it.
     pub record_version: i64,
-    /// Each changed field: `{"status": {"from": "active", "to": "paused"}}`. Secrets are left out.
+    /// Each changed field: `{"status": {"from": "active", "to": "paused"}}`. Of a secret only that
+    /// it changed: `{"password": {}}`.
     pub changes: serde_json::Value,
     /// The request in which it was done.
     #[entity(filter, code)]
@@ -70,7 +71,8 @@ pub struct AuditEntry {
     pub api_key: Option<Id<ApiKey>>,
 }
 
-/// The fields that differ between two states of a record, secrets left out.
+/// The fields that differ between two states of a record; of secrets only that they do, and
+/// nothing where the record is new or gone.
 pub(crate) fn changes(
     schema: &Schema,
     before: Option<&Record>,
@@ -88,10 +90,15 @@ pub(crate) fn changes(
             Value::Custom(fields) => fields.is_empty(),
             value => value.is_null(),
         };
-        if field.secret || from == to || (is_empty(from) && is_empty(to)) {
+        let is_told = !field.secret || (before.is_some() && after.is_some());
+        if !is_told || from == to || (is_empty(from) && is_empty(to)) {
             continue;
         }
         let mut change = serde_json::Map::new();
+        if field.secret {
+            changes.insert(field.name.clone().into_owned(), serde_json::Value::Object(change));
+            continue;
+        }
         if !is_empty(from) {
             change.insert("from".to_owned(), json(from));
         }

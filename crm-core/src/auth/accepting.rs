@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::one_time::{OneTimeToken, Purpose, void};
-use super::{Auth, Membership, SignedIn, check_password, check_username};
+use super::sessions::Beginning;
+use super::{Auth, Membership, SignedIn, check_username};
 use crate::access::{Actor, Origin};
 use crate::audit::Action;
 use crate::entity::{Draft, Entity, Find, SystemFields, Where};
@@ -113,8 +114,8 @@ impl Auth {
             }
             self.make_room(&mut unit, user.id).await?;
             let origin = &acceptance.origin;
-            let (session, refresh) =
-                self.begin(&mut unit, user.id, Some(tenant), false, origin, None)?;
+            let beginning = Beginning::by_password(user.id, Some(tenant), false, origin);
+            let (session, refresh) = self.begin(&mut unit, &beginning)?;
             match unit.commit_as_system().await {
                 Ok(_) => return self.describe(session, refresh).await,
                 // Accepted, cancelled or changed at this moment.
@@ -287,7 +288,10 @@ impl Auth {
     ) -> Result<User> {
         let mut faults = Faults::default();
         let password = acceptance.password.clone().unwrap_or_default();
-        faults.absorb(check_password("password", &password))?;
+        let known_by =
+            [Some(&invitation.email), acceptance.name.as_ref(), acceptance.username.as_ref()];
+        let known_by: Vec<&str> = known_by.into_iter().flatten().map(String::as_str).collect();
+        faults.absorb(self.check_password("password", &password, &known_by))?;
         let name = acceptance.name.as_deref().unwrap_or_default();
         let name = faults.absorb(clean_text("name", name, 200, Multiline::No))?.flatten();
         let username = check_username("username", acceptance.username.as_deref());

@@ -110,13 +110,15 @@ pub(crate) fn noteworthy(
     let none = Concerned::default;
     match schema.name() {
         Session::ENTITY => {
-            let ended = Session::ENDED_AT.index();
+            // How its user was authenticated decides on what may be done in it.
+            let telling = [
+                Session::ENDED_AT.index(),
+                Session::METHODS.index(),
+                Session::SECOND_FACTOR_AT.index(),
+            ];
             let tenant = named(after, Session::TENANT.index());
-            (before.get(ended) != after.get(ended)).then(|| Concerned {
-                session: Some(Id::new(id)),
-                tenant,
-                ..none()
-            })
+            let differs = telling.iter().any(|field| before.get(*field) != after.get(*field));
+            differs.then(|| Concerned { session: Some(Id::new(id)), tenant, ..none() })
         }
         ApiKey::ENTITY => {
             let tenant = named(after, ApiKey::TENANT.index());

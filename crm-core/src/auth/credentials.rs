@@ -1,4 +1,4 @@
-//! What a password must be, and how secrets are made and kept.
+//! What a name to sign in with must be, and how secrets are made and kept.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,31 +8,6 @@ use crate::error::{Error, Result};
 use crate::id::Random;
 use crate::store::fold;
 use crate::values::{Multiline, clean_text, is_invisible};
-
-/// The fewest characters of a password (NIST SP 800-63B asks for at least 8).
-pub(super) const SHORTEST: usize = 8;
-/// The most, so that hashing one stays cheap to bound.
-pub(super) const LONGEST: usize = 256;
-
-/// Refuses passwords that are too short, too long or no text; composition is not asked for.
-///
-/// # Errors
-/// [`Error::Invalid`] naming `field`.
-pub fn check_password(field: &str, password: &str) -> Result<()> {
-    let length = password.chars().count();
-    if length < SHORTEST {
-        let message = format!("expected at least {SHORTEST} characters, got {length}");
-        return Err(Error::invalid(field, "TOO_SHORT", message));
-    }
-    if length > LONGEST {
-        let message = format!("expected at most {LONGEST} characters, got {length}");
-        return Err(Error::invalid(field, "TOO_LONG", message));
-    }
-    if password.contains('\0') {
-        return Err(Error::invalid(field, "INVALID_TEXT", "must not contain a NUL character"));
-    }
-    Ok(())
-}
 
 /// A name to sign in with: none where there is nothing in it. It must not be mistaken for an
 /// address.

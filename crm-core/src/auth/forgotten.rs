@@ -3,7 +3,6 @@
 //! Whoever asks for it learns nothing: whether anybody has the address is looked at when the mail
 //! is sent, not when it is asked for, so that the answer and the time it takes are the same.
 
-use super::credentials::check_password;
 use super::one_time::{Asked, OneTimeToken, Purpose, is_contended, void};
 use super::{Auth, Session};
 use crate::access::Origin;
@@ -60,8 +59,10 @@ impl Auth {
         origin: Origin,
     ) -> Result<User> {
         let mut faults = Faults::default();
-        faults.absorb(check_password("password", &password))?;
-        faults.absorb(self.forgetful(token).await)?;
+        let found = self.forgetful(token).await;
+        let known_by = found.as_ref().map(|(_, user)| user.names()).unwrap_or_default();
+        faults.absorb(self.check_password("password", &password, &known_by))?;
+        faults.absorb(found.map(drop))?;
         faults.into_result()?;
         let hash = self.0.hasher()?.hash(password).await?;
         for _ in 0..ATTEMPTS {

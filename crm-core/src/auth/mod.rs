@@ -2,15 +2,20 @@
 //! their users; and API keys, for these and for others.
 //!
 //! Access tokens are a host's business; what is kept here is the session behind them and the
-//! refresh tokens that prolong it: random, stored as a hash only, each good for one use. A second
+//! refresh tokens that prolong it: random, stored as a hash only, each good for one use. A later
 //! use of a spent one means that somebody else has it, and ends the session (RFC 9700, 4.14.2).
 
 mod accepting;
 pub(crate) mod api_keys;
 pub(crate) mod changes;
 mod credentials;
+mod device;
 mod forgotten;
+mod lockout;
 pub(crate) mod one_time;
+mod passwords;
+mod profile;
+mod refresh;
 mod sessions;
 mod sign_in;
 mod sign_up;
@@ -21,10 +26,15 @@ pub use api_keys::{
     API_KEY_PREFIX, API_KEY_USE_KEPT, ApiKey, ApiKeys, IssuedApiKey, MOST_API_KEYS, NewApiKey,
 };
 pub use changes::AccessChange;
-pub use credentials::check_password;
 pub(crate) use credentials::check_username;
+pub use device::device_name;
+pub(crate) use lockout::FORGOTTEN;
+pub use lockout::{FailedSignIns, Lockout};
 pub use one_time::{OneTimeToken, Purpose, TOKENS_AN_HOUR};
-pub use sessions::{RefreshToken, Session};
+pub use passwords::{ChangePassword, SHORTEST_PASSWORD};
+pub use profile::ProfileDraft;
+pub use refresh::RefreshToken;
+pub use sessions::Session;
 pub use sign_in::{Membership, SignIn, SignedIn};
 pub use sign_up::SignUp;
 pub(crate) use sign_up::member;

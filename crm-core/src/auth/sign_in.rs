@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::sessions::Beginning;
 use super::{Auth, Session};
 use crate::Entity;
 use crate::access::{Actor, Grants, Origin, Reach};
@@ -104,9 +105,14 @@ impl Auth {
     /// # Errors
     /// [`Error::Unauthenticated`] where the login is unknown, the password wrong, the user
     /// inactive, or no member of the tenant named: the answer and the time it takes are the same.
+    /// [`Error::TooManyAttempts`] where too many tries failed before, also where there is no such
+    /// login.
     pub async fn sign_in(&self, request: SignIn) -> Result<SignedIn> {
         let refused = Error::Unauthenticated("the login or the password is wrong");
         let hasher = self.0.hasher()?;
+        let claimed = self.by_login(&request.login).await?;
+        let guess = self.guess(&request.login, claimed.as_ref(), &request.origin).await?;
+        self.admit(&guess).await?;
         let mut verified = None;
         for attempt in 1.. {
             let found = self.by_login(&request.login).await?;
@@ -123,11 +129,15 @@ impl Auth {
                 },
                 None => self.last_place(user.id).await?,
             };
+            // Others may have guessed while it was compared: of many tries at once no more count
+            // than one after the other.
+            self.admit(&guess).await?;
             let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let mut unit = Unit::system(&self.0, None, Some(user.id));
             self.make_room(&mut unit, user.id).await?;
-            let (session, token) =
-                self.begin(&mut unit, user.id, tenant, request.remember, &request.origin, None)?;
+            let beginning =
+                Beginning::by_password(user.id, tenant, request.remember, &request.origin);
+            let (session, token) = self.begin(&mut unit, &beginning)?;
             // Sessions end with the commit that deactivates their member: this one must not begin
             // unnoticed by it.
             if let Some((tenant, member)) = place {
@@ -144,13 +154,17 @@ impl Auth {
                 unit.update_silently(user, after)?;
             }
             match unit.commit_as_system().await {
-                Ok(_) => return self.describe(session, token).await,
+                Ok(_) => {
+                    self.succeeded(&guess).await?;
+                    return self.describe(session, token).await;
+                }
                 // Signed in elsewhere at the same moment, or changed by somebody who took the
                 // password away: asked again, since the second must not be missed.
                 Err(Error::Stale { .. }) => verified = hash,
                 Err(error) => return Err(error),
             }
         }
+        self.failed(&guess).await?;
         Err(refused)
     }
 

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::credentials::{check_password, check_username};
+use super::credentials::check_username;
+use super::sessions::Beginning;
 use super::{Auth, SignedIn};
 use crate::access::{Actor, BuiltIn, Origin};
 use crate::audit::Action;
@@ -72,8 +73,8 @@ impl Auth {
             unit.insert(tenant)?;
             unit.insert(member(&unit, &user, &[BuiltIn::Owner.code().to_owned()]))?;
         }
-        let (session, token) =
-            self.begin(&mut unit, user.id, tenant_id, false, &request.origin, None)?;
+        let beginning = Beginning::by_password(user.id, tenant_id, false, &request.origin);
+        let (session, token) = self.begin(&mut unit, &beginning)?;
         unit.commit_as_system().await.map_err(|error| match error {
             // The caller knows the address, not what it is known by.
             // Or somebody signs up by it at this moment, and is being written to.
@@ -130,7 +131,9 @@ impl Auth {
     fn checked(&self, request: &SignUp) -> Result<(UserDraft, Option<TenantDraft>)> {
         let mut faults = Faults::default();
         let email = faults.absorb(Email::parse("email", &request.email))?;
-        faults.absorb(check_password("password", &request.password))?;
+        let names = [Some(&request.email), request.username.as_ref(), request.name.as_ref()];
+        let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+        faults.absorb(self.check_password("password", &request.password, &names))?;
         let name = request.name.as_deref().unwrap_or_default();
         let name = faults.absorb(clean_text("name", name, 200, Multiline::No))?.flatten();
         let username = check_username("username", request.username.as_deref());

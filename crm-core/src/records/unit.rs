@@ -249,6 +249,13 @@ impl Unit {
         self.put(E::schema(), before, after)
     }
 
+    /// Whether it writes or holds an entity already.
+    pub(crate) fn concerns<E: Entity>(&self, entity: &E) -> bool {
+        let id = entity.id().uuid();
+        let mut targets = self.operations.iter().filter_map(Operation::target);
+        targets.any(|(schema, target)| target == id && schema.name() == E::ENTITY)
+    }
+
     /// Holds other records as they were read: the change comes to nothing where one of them is at
     /// another version by then.
     pub(crate) fn hold(&mut self, checks: Vec<Operation>) {
@@ -423,6 +430,13 @@ impl Unit {
         let Some(tenant) = self.tenant else { return Ok(()) };
         let id = self.crm.random().uuid(self.now);
         self.log(tenant, E::schema(), Action::Exported, (id, 1), told)
+    }
+
+    /// Tells of something that was done about a record and is none of its own values.
+    pub(crate) fn did<E: Entity>(&mut self, about: &E, told: serde_json::Value) -> Result<()> {
+        let Some(tenant) = self.tenant else { return Ok(()) };
+        let record = (about.id().uuid(), about.version());
+        self.log(tenant, E::schema(), Action::Updated, record, told)
     }
 
     fn log(

@@ -7,7 +7,9 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::System;
-use crate::auth::{AccessChange, ApiKey, OneTimeToken, RefreshToken, Session};
+use crate::auth::{
+    AccessChange, ApiKey, FORGOTTEN, FailedSignIns, OneTimeToken, RefreshToken, Session,
+};
 use crate::entity::{Entity, Find, Where};
 use crate::error::Result;
 use crate::idempotency::Claim;
@@ -30,6 +32,8 @@ pub struct Purged {
     pub claims: usize,
     /// Notes of who may do what.
     pub access_changes: usize,
+    /// Failures to sign in that are forgotten.
+    pub failed_sign_ins: usize,
     /// Refresh tokens.
     pub refresh_tokens: usize,
     /// Sessions.
@@ -50,10 +54,11 @@ pub struct Purged {
 
 impl System {
     /// Removes what has had its time, some hundred records of each type at most: claims of keys
-    /// that expired, notes of an hour ago, sessions that were over 30 days ago with their refresh
-    /// tokens, API keys that were so long ago, and tokens that were spent longer ago than any
-    /// session lasts unused. Until then a spent token that turns up ends its session. Mails that
-    /// were sent or given up a week ago. And of one tenant whose time to come back is
+    /// that expired, notes of an hour ago, failures to sign in of a day ago, sessions that were
+    /// over 30 days ago with their refresh tokens, API keys that were so long ago, and tokens that
+    /// were spent longer ago than any session lasts unused. Until then a spent token that turns up
+    /// ends its session. Mails that were sent or given up a week ago. And of one tenant whose time
+    /// to come back is
     /// over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)), records of one type,
     /// whatever it is; the tenant itself once there are none. Of its log stays who deleted it and
     /// that it was removed.
@@ -69,6 +74,7 @@ impl System {
         let now = self.crm().clock().now();
         let claims = self.remove(Claim::EXPIRES_AT.le(now)).await?;
         let access_changes = self.remove(AccessChange::CREATED_AT.lt(now - NOTES)).await?;
+        let failed_sign_ins = self.remove(FailedSignIns::LAST_AT.lt(now - FORGOTTEN)).await?;
         let over = over(now - SESSIONS);
         let spent = RefreshToken::SPENT_AT.lt(now - self.crm().session_lasts(true));
         let of_over = Filter::Related(
@@ -92,16 +98,33 @@ impl System {
         let revoked = self.remove_found(revoked).await?;
         let removal = self.remove_overdue().await?;
         let (tenant_records, tenants) = (removal.records, removal.tenants);
-        let keys = [expired, revoked];
-        let all = [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens];
-        let rest = keys.iter().chain(&all);
-        let more = removal.more || rest.into_iter().any(|done| matches!(done, Removed::Some(_)));
-        let [expired, revoked] = keys.map(Removed::count);
-        let [claims, access_changes, refresh_tokens, sessions, mails, one_time_tokens] =
-            all.map(Removed::count);
+        let all = [
+            claims,
+            access_changes,
+            failed_sign_ins,
+            refresh_tokens,
+            sessions,
+            mails,
+            one_time_tokens,
+            expired,
+            revoked,
+        ];
+        let more = removal.more || all.iter().any(|done| matches!(done, Removed::Some(_)));
+        let [
+            claims,
+            access_changes,
+            failed_sign_ins,
+            refresh_tokens,
+            sessions,
+            mails,
+            one_time_tokens,
+            expired,
+            revoked,
+        ] = all.map(Removed::count);
         Ok(Purged {
             claims,
             access_changes,
+            failed_sign_ins,
             refresh_tokens,
             sessions,
             mails,

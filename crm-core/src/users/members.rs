@@ -6,7 +6,7 @@ use crate::TenantCrm;
 use crate::access::{Grant, Reach};
 use crate::audit::Action;
 use crate::auth::one_time::{Asked, is_contended};
-use crate::auth::{Purpose, TOKENS_AN_HOUR, check_password, check_username};
+use crate::auth::{Purpose, TOKENS_AN_HOUR, check_username};
 use crate::entity::{Draft, Entity};
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
@@ -257,6 +257,57 @@ impl Members {
         Err(Error::busy(Member::ENTITY, id))
     }
 
+    /// Lets a member try to sign in again at once, whoever has failed to under their name. Needs
+    /// `users:update`, and all that the member holds.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`]; a refusal with code `ABOVE_ONESELF`.
+    pub async fn unlock(&self, id: Id<Member>) -> Result<Member> {
+        let member = self.beneath(id).await?;
+        let crm = self.within().crm();
+        for _ in 0..ATTEMPTS {
+            let failures = crm.auth().failures_of(member.user).await?;
+            if failures.is_empty() {
+                return Ok(member);
+            }
+            let count: i64 = failures.iter().map(|counted| counted.failures).sum();
+            let mut unit = self.about_a_user();
+            unit.did(&member, serde_json::json!({"failedSignIns": {"from": count}}))?;
+            for counted in failures {
+                unit.remove_silently(counted)?;
+            }
+            match unit.commit_as_system().await {
+                Ok(_) => return Ok(member),
+                // Somebody fails at this very moment.
+                Err(Error::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::busy(Member::ENTITY, id))
+    }
+
+    /// A member whom the actor may change and who stands not above the actor: for what concerns
+    /// the user that the member is.
+    async fn beneath(&self, id: Id<Member>) -> Result<Member> {
+        let member = self.get(id).await?;
+        let permission = Records::<Member>::permission("update");
+        let actor = self.within().actor();
+        let reach = actor.require(&permission)?;
+        self.0.require_reach(&permission, reach, &member).await?;
+        let codes = member.roles.iter().map(String::as_str);
+        let roles = known(self.within().crm(), actor.tenant(), codes).await?;
+        actor.require_all(&roles.together(&member.roles, &member.grants))?;
+        Ok(member)
+    }
+
+    /// A change of what is the installation's and not the tenant's, told of in the tenant's log.
+    /// Whether the actor may is asked before.
+    fn about_a_user(&self) -> Unit {
+        let actor = self.within().actor();
+        let unit = Unit::system(self.within().crm(), Some(actor.tenant()), Some(actor.user()));
+        unit.with_origin(actor.origin().clone())
+    }
+
     /// Gives a member these grants beside those of its roles, in place of those it had. Needs
     /// `users:update`.
     ///
@@ -292,7 +343,10 @@ impl Members {
     async fn checked(&self, new: &NewMember) -> Result<(UserDraft, MemberDraft, Email)> {
         let mut faults = Faults::default();
         let email = faults.absorb(Email::parse("email", &new.email))?;
-        faults.absorb(check_password("password", &new.password))?;
+        let names = [Some(&new.email), new.username.as_ref(), new.name.as_ref()];
+        let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+        let auth = self.within().crm().auth();
+        faults.absorb(auth.check_password("password", &new.password, &names))?;
         let username = faults.absorb(check_username("username", new.username.as_deref()))?;
         let before_at = new.email.trim().split('@').next().unwrap_or_default();
         let name = match new.name.as_deref().map(str::trim) {

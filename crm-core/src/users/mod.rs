@@ -72,6 +72,9 @@ pub struct User {
     pub name: String,
     /// Where their picture is.
     pub avatar: Option<String>,
+    /// Their language and customs (BCP 47); those of the tenant where none is given.
+    #[entity(code)]
+    pub locale: Option<String>,
     /// What they told the front end to remember.
     pub preferences: Option<serde_json::Value>,
     /// The hash of their password; none where they have none.
@@ -90,6 +93,14 @@ pub struct User {
     /// When they last signed in.
     #[entity(computed)]
     pub last_login_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// What they are known by, and what is therefore no password of theirs.
+    pub fn names(&self) -> Vec<&str> {
+        let all = [Some(&self.email), self.username.as_ref(), Some(&self.name)];
+        all.into_iter().flatten().map(String::as_str).collect()
+    }
 }
 
 /// Says who it is, and leaves the hash of the password out, so that no log shows it.

@@ -2,6 +2,8 @@
 
 mod accepting;
 mod by_mail;
+mod profile;
+mod sessions;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +31,8 @@ use crate::openapi::BASE;
 
 pub use accepting::{AcceptInvitationInput, AcceptingApi, DeclineInvitationInput};
 pub use by_mail::{AuthByMailApi, ForgotPasswordInput, ResetPasswordInput, TokenInput};
+pub use profile::{PasswordInput, ProfileApi, ProfileInput};
+pub use sessions::{EndedView, LiveSessionView, SessionsApi};
 
 /// Signing up, in and out.
 #[derive(Debug, Clone, Copy)]
@@ -41,7 +45,7 @@ pub struct AuthApi;
 pub struct SignUpInput {
     /// The e-mail address.
     pub email: String,
-    /// The password: 8 to 256 characters.
+    /// The password: 8 to 256 characters, none that is tried first, nor one's own name.
     pub password: String,
     /// What the user is called; the part of the address before the `@` where none is given.
     pub name: Option<String>,
@@ -148,6 +152,8 @@ pub struct UserView {
     pub name: String,
     /// Where their picture is.
     pub avatar: Option<String>,
+    /// Their language and customs (BCP 47); those of the tenant where there is none.
+    pub locale: Option<String>,
     /// What they told the front end to remember.
     pub preferences: Option<Value>,
     /// Whether they may sign in.
@@ -168,6 +174,7 @@ impl From<User> for UserView {
             username,
             name,
             avatar,
+            locale,
             preferences,
             // Never leaves the server, not even as a hash.
             password: _,
@@ -186,6 +193,7 @@ impl From<User> for UserView {
             username,
             name,
             avatar,
+            locale,
             preferences,
             status: Code(status),
             last_login_at,
@@ -263,6 +271,8 @@ pub struct ProfileView {
     pub roles: Vec<String>,
     /// The user's title in the tenant.
     pub title: Option<String>,
+    /// The user's phone number at work in the tenant.
+    pub phone: Option<String>,
     /// The tenants that ask the user to work in them, to be accepted or declined; none as long as
     /// the address is not verified.
     pub invitations: Vec<OfferView>,
@@ -336,7 +346,10 @@ impl AuthApi {
 
     /// Prolong a session
     ///
-    /// Spends the refresh token for the next one. A second use of a spent one ends the session.
+    /// Spends the refresh token for the next one. Whoever never got the answer may send the same
+    /// token again within some seconds (`tokens.refresh_grace`), as long as nothing has come of the
+    /// first answer: only the last one counts then. Any other use of a spent token ends the session,
+    /// since two have it.
     #[oai(path = "/refresh", method = "post")]
     async fn refresh(
         &self,
@@ -403,29 +416,6 @@ impl AuthApi {
             app.standings().forget(session);
         }
         Ok(Reply::new(Done {}).message("signed out"))
-    }
-
-    /// Get one's own profile
-    #[oai(path = "/profile", method = "get")]
-    async fn profile(&self, caller: SignedIn) -> Result<Reply<ProfileView>, ApiError> {
-        let user = User::clone(&caller.user);
-        let version = user.version;
-        let offers = caller.app().crm().auth().invitations(user.id).await?.into_iter();
-        let invitations = offers.map(|(tenant, member)| OfferView {
-            tenant_id: tenant.id.uuid(),
-            tenant_name: tenant.name,
-            roles: member.roles,
-            asked_at: member.updated_at,
-        });
-        let membership = caller.membership.as_deref();
-        let profile = ProfileView {
-            user: user.into(),
-            tenant: membership.map(|membership| membership.tenant.clone().into()),
-            roles: membership.map(|m| m.member.roles.clone()).unwrap_or_default(),
-            title: membership.and_then(|membership| membership.member.title.clone()),
-            invitations: invitations.collect(),
-        };
-        Ok(Reply::new(profile).version(version))
     }
 
     /// Get one's own permissions in the tenant, each with its reach

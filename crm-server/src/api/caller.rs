@@ -336,6 +336,10 @@ pub fn origin(request: &Request) -> Origin {
     Origin {
         request: context.map(|context| context.id.clone()),
         address: context.and_then(|context| context.address).map(|address| address.to_string()),
+        agent: request
+            .headers()
+            .get(header::USER_AGENT)
+            .map(|agent| String::from_utf8_lossy(agent.as_bytes()).into_owned()),
         attempt: request.data::<Arc<Attempt>>().cloned(),
         api_key: None,
     }

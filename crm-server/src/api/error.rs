@@ -285,6 +285,9 @@ impl From<Error> for ApiError {
             }
             Error::Rejected { .. } => plain(StatusCode::CONFLICT),
             Error::Limit { .. } => plain(StatusCode::UNPROCESSABLE_ENTITY),
+            Error::TooManyAttempts { retry_after } => {
+                plain(StatusCode::TOO_MANY_REQUESTS).retry_after(retry_after)
+            }
             Error::Unavailable { message, retry_after } => {
                 let mut error =
                     Self::unavailable(code, "the store is away for a moment", retry_after);
@@ -358,6 +361,7 @@ mod tests {
         assert_eq!(status(Error::Rejected { operation: 0, reason: Rejection::Taken(text()) }), 409);
         assert_eq!(status(Error::Limit { what: text(), limit: 1 }), 422);
         let retry_after = Duration::from_secs(2);
+        assert_eq!(status(Error::TooManyAttempts { retry_after }), 429);
         assert_eq!(status(Error::Unavailable { message: text(), retry_after }), 503);
         assert_eq!(status(Error::internal("x")), 500);
     }

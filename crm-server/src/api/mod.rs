@@ -78,6 +78,8 @@ pub fn all() -> impl OpenApi + 'static {
         auth::AuthByMailApi,
         auth::AcceptingApi,
         api_keys::ApiKeysApi,
+        auth::ProfileApi,
+        auth::SessionsApi,
         tenants::TenantsApi,
         users::UsersApi,
         users::InvitationsApi,

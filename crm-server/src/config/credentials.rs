@@ -43,6 +43,9 @@ pub struct Tokens {
     pub refresh_lifetime: Span,
     /// The same where the user asked to be remembered.
     pub remember_me_lifetime: Span,
+    /// How long a spent refresh token can be spent again by a client whose answer was lost, as
+    /// long as nobody has used what was given out for it; 0 for never.
+    pub refresh_grace: Span,
     /// How far the clocks of two servers may differ.
     pub leeway: Span,
 }
@@ -58,6 +61,7 @@ impl Default for Tokens {
             access_lifetime: Span::minutes(15),
             refresh_lifetime: Span::days(30),
             remember_me_lifetime: Span::days(90),
+            refresh_grace: Span::seconds(10),
             leeway: Span::seconds(30),
         }
     }
@@ -96,10 +100,31 @@ pub struct Passwords {
     pub parallelism: u32,
     /// How many hashes are computed at once; the number of processors where it is 0.
     pub concurrency: usize,
+    /// The fewest characters of a password that is set; at least 8.
+    pub min_length: usize,
 }
 
 impl Default for Passwords {
     fn default() -> Self {
-        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, concurrency: 0 }
+        let min_length = crm_core::auth::SHORTEST_PASSWORD;
+        Self { memory_kib: 19_456, iterations: 2, parallelism: 1, concurrency: 0, min_length }
+    }
+}
+
+/// How much guessing of passwords is put up with.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Lockout {
+    /// How many failures in a row cost nothing, for an account.
+    pub attempts: u32,
+    /// The same for a network, whatever the accounts.
+    pub attempts_per_network: u32,
+    /// The longest wait. The first is a second, each further one twice as long.
+    pub longest: Span,
+}
+
+impl Default for Lockout {
+    fn default() -> Self {
+        Self { attempts: 5, attempts_per_network: 50, longest: Span::minutes(15) }
     }
 }

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use credentials::{Algorithm, Passwords, Tokens};
+pub use credentials::{Algorithm, Lockout, Passwords, Tokens};
 pub use database::{Database, StoreKind};
 pub use fresh::fresh;
 pub use limits::Limits;
@@ -49,8 +49,10 @@ pub struct Config {
     pub database: Database,
     /// Access and refresh tokens.
     pub tokens: Tokens,
-    /// How passwords are hashed.
+    /// What passwords must be, and how they are hashed.
     pub passwords: Passwords,
+    /// How much guessing of them is put up with.
+    pub lockout: Lockout,
     /// What a single request may cost.
     pub limits: Limits,
     /// What is logged, and how.
@@ -78,6 +80,7 @@ impl Default for Config {
             database: Database::default(),
             tokens: Tokens::default(),
             passwords: Passwords::default(),
+            lockout: Lockout::default(),
             limits: Limits::default(),
             log: Log::default(),
             cors: Cors::default(),
@@ -181,6 +184,8 @@ impl Config {
             ("tokens.remember_me_lifetime", self.tokens.remember_me_lifetime.as_millis()),
             ("passwords.iterations", u64::from(self.passwords.iterations)),
             ("passwords.parallelism", u64::from(self.passwords.parallelism)),
+            ("lockout.attempts", u64::from(self.lockout.attempts)),
+            ("lockout.attempts_per_network", u64::from(self.lockout.attempts_per_network)),
         ];
         for (name, value) in at_least_one.into_iter().chain(self.limits.at_least_one()) {
             if value == 0 {
@@ -189,6 +194,11 @@ impl Config {
             }
         }
         self.limits.check()?;
+        let shortest = crm_core::auth::SHORTEST_PASSWORD;
+        if self.passwords.min_length < shortest {
+            let least = format!("passwords.min_length: expected at least {shortest}");
+            return Err(ConfigError::new(least));
+        }
         if !(0.0..=1.0).contains(&self.traces.sample) {
             return Err(ConfigError::new("traces.sample: expected a number from 0 to 1"));
         }

@@ -80,6 +80,9 @@ pub struct Overrides {
     /// The same where the user asked to be remembered
     #[arg(long, global = true, env = "CRM_REMEMBER_ME_LIFETIME")]
     pub remember_me_lifetime: Option<Span>,
+    /// How long a spent refresh token can be spent again where the answer was lost
+    #[arg(long, global = true, env = "CRM_REFRESH_GRACE")]
+    pub refresh_grace: Option<Span>,
     /// How far the clocks of two servers may differ
     #[arg(long, global = true, env = "CRM_TOKEN_LEEWAY")]
     pub token_leeway: Option<Span>,
@@ -95,6 +98,18 @@ pub struct Overrides {
     /// Password hashes computed at once; 0 for the number of processors
     #[arg(long, global = true, env = "CRM_PASSWORD_CONCURRENCY")]
     pub password_concurrency: Option<usize>,
+    /// The fewest characters of a password that is set
+    #[arg(long, global = true, env = "CRM_PASSWORD_MIN_LENGTH")]
+    pub password_min_length: Option<usize>,
+    /// Failures to sign in to an account that cost nothing
+    #[arg(long, global = true, env = "CRM_LOCKOUT_ATTEMPTS")]
+    pub lockout_attempts: Option<u32>,
+    /// The same for a network, whatever the accounts
+    #[arg(long, global = true, env = "CRM_LOCKOUT_ATTEMPTS_PER_NETWORK")]
+    pub lockout_attempts_per_network: Option<u32>,
+    /// The longest that failures to sign in make anybody wait
+    #[arg(long, global = true, env = "CRM_LOCKOUT_LONGEST")]
+    pub lockout_longest: Option<Span>,
     /// The most bytes in a JSON body
     #[arg(long, global = true, env = "CRM_BODY_BYTES")]
     pub body_bytes: Option<usize>,
@@ -210,11 +225,16 @@ impl Overrides {
             access_lifetime,
             refresh_lifetime,
             remember_me_lifetime,
+            refresh_grace,
             token_leeway,
             password_memory_kib,
             password_iterations,
             password_parallelism,
             password_concurrency,
+            password_min_length,
+            lockout_attempts,
+            lockout_attempts_per_network,
+            lockout_longest,
             body_bytes,
             nesting,
             page,
@@ -252,6 +272,7 @@ impl Overrides {
             database,
             tokens,
             passwords,
+            lockout,
             limits,
             log,
             cors,
@@ -303,11 +324,16 @@ impl Overrides {
         set(&mut tokens.access_lifetime, access_lifetime);
         set(&mut tokens.refresh_lifetime, refresh_lifetime);
         set(&mut tokens.remember_me_lifetime, remember_me_lifetime);
+        set(&mut tokens.refresh_grace, refresh_grace);
         set(&mut tokens.leeway, token_leeway);
         set(&mut passwords.memory_kib, password_memory_kib);
         set(&mut passwords.iterations, password_iterations);
         set(&mut passwords.parallelism, password_parallelism);
         set(&mut passwords.concurrency, password_concurrency);
+        set(&mut passwords.min_length, password_min_length);
+        set(&mut lockout.attempts, lockout_attempts);
+        set(&mut lockout.attempts_per_network, lockout_attempts_per_network);
+        set(&mut lockout.longest, lockout_longest);
         set(&mut limits.body_bytes, body_bytes);
         set(&mut limits.nesting, nesting);
         set(&mut limits.page, page);

@@ -8,6 +8,7 @@ pub(super) const CODES: &[&str] = &[
     "BODY_TOO_LARGE",
     "BUILT_IN_ROLE",
     "BUSY",
+    "COMMON_PASSWORD",
     "CONFLICT",
     "CONTRADICTION",
     "CONTROL_CHARACTER",
@@ -17,6 +18,7 @@ pub(super) const CODES: &[&str] = &[
     "DUPLICATE_PARAMETER",
     "DUPLICATE_VALUES",
     "EMAIL_NOT_VERIFIED",
+    "EMAIL_UNPROVEN",
     "ENTANGLED",
     "FILTER_TOO_COMPLEX",
     "FILTER_TOO_LONG",
@@ -82,6 +84,7 @@ pub(super) const CODES: &[&str] = &[
     "OTHER_ADDRESS",
     "OUT_OF_RANGE",
     "OVERLOADED",
+    "OWN_NAME",
     "REFERENCED",
     "REQUIRED",
     "SELF_REFERENCE",
@@ -92,6 +95,7 @@ pub(super) const CODES: &[&str] = &[
     "TOO_DEEP",
     "TOO_LONG",
     "TOO_MANY",
+    "TOO_MANY_ATTEMPTS",
     "TOO_MANY_CONNECTIONS",
     "TOO_MANY_HEADERS",
     "TOO_MANY_PARAMETERS",
@@ -115,6 +119,7 @@ pub(super) const CODES: &[&str] = &[
     "USER_EXISTS",
     "VALIDATION_ERROR",
     "WORK_PENDING",
+    "WRONG_PASSWORD",
 ];
 
 #[cfg(test)]

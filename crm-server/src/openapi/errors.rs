@@ -36,6 +36,8 @@ pub(super) enum Trait {
     Write,
     /// It changes who may do what.
     People,
+    /// It changes what one signs in with.
+    Own,
     /// It takes `Idempotency-Key`.
     Key,
     /// It is given values, or checks those that are there again.
@@ -51,7 +53,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -63,6 +65,7 @@ impl Trait {
         Self::Credentials,
         Self::Write,
         Self::People,
+        Self::Own,
         Self::Key,
         Self::Values,
         Self::Ready,
@@ -81,6 +84,7 @@ impl Trait {
             Self::Path => "Path",
             Self::Version => "Version",
             Self::People => "People",
+            Self::Own => "Own",
             Self::Key => "Key",
             Self::Personal => "Personal",
             Self::Credentials => "Credentials",
@@ -235,6 +239,7 @@ const FAILURES: &[Failure] = &[
                     "WORK_PENDING",
                 ],
             ),
+            (Trait::Credentials, &["BUSY"]),
             (Trait::People, &["IN_USE", "USER_EXISTS"]),
             (Trait::Mail, &["DUPLICATE", "BUSY"]),
             (Trait::Many, &["ENTANGLED", "NOT_REACHED"]),
@@ -245,7 +250,11 @@ const FAILURES: &[Failure] = &[
         status: "412",
         name: "Stale",
         meaning: "The record was changed since it was read",
-        codes: &[(Trait::Version, &["STALE_VERSION"]), (Trait::Many, &["STALE_VERSION"])],
+        codes: &[
+            (Trait::Version, &["STALE_VERSION"]),
+            (Trait::Own, &["STALE_VERSION"]),
+            (Trait::Many, &["STALE_VERSION"]),
+        ],
     },
     Failure {
         status: "413",
@@ -283,7 +292,11 @@ const FAILURES: &[Failure] = &[
         status: "429",
         name: "TooManyRequests",
         meaning: "Too many requests; Retry-After says when to come back",
-        codes: &[(Trait::Any, &["TOO_MANY_REQUESTS"])],
+        codes: &[
+            (Trait::Any, &["TOO_MANY_REQUESTS"]),
+            (Trait::Credentials, &["TOO_MANY_ATTEMPTS"]),
+            (Trait::Own, &["TOO_MANY_ATTEMPTS"]),
+        ],
     },
     Failure {
         status: "431",
@@ -334,6 +347,7 @@ const OF_VALUES: &[&str] = &[
     "TOO_MANY",
     "TOO_PRECISE",
     "UNKNOWN_FIELD",
+    "NO_TENANT",
 ];
 
 /// The codes of faults in the values of a body: all that are nothing else.
@@ -455,6 +469,7 @@ pub(super) fn fault() -> Value {
 /// each step looks at what it changes.
 const UNVERSIONED: &[&str] = &[
     "/auth/api-keys/{id}",
+    "/auth/sessions/{id}",
     "/custom-fields/{id}/proceed",
     "/tenants/{tenantId}/members",
     "/tenants/{tenantId}/restore",
@@ -500,6 +515,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,
         Trait::People => writes && (path.starts_with("/users") || path.starts_with("/tenants")),
+        Trait::Own => writes && guarded && body && path.starts_with("/auth"),
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
         Trait::Ready => path == "/health/ready",

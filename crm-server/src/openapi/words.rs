@@ -41,6 +41,11 @@ const IDS: &[(&str, &str, &str)] = &[
     ("post", "/auth/login", "signIn"),
     ("post", "/auth/refresh", "refreshSession"),
     ("post", "/auth/logout", "signOut"),
+    ("get", "/auth/profile", "getProfile"),
+    ("put", "/auth/profile", "replaceProfile"),
+    ("get", "/auth/sessions", "listMySessions"),
+    ("delete", "/auth/sessions", "endMyOtherSessions"),
+    ("delete", "/auth/sessions/{id}", "endMySession"),
     ("get", "/auth/permissions", "getMyPermissions"),
     ("get", "/auth/roles", "listMyRoles"),
     ("get", "/health/live", "getLiveness"),
@@ -239,7 +244,7 @@ mod tests {
             ("post", "/users/bulk-update", "bulkUpdateUsers"),
             ("post", "/auth/login", "signIn"),
             ("post", "/auth/forgot-password", "forgotPassword"),
-            ("list", "/auth/sessions", "listSessions"),
+            ("list", "/auth/sessions", "listMySessions"),
         ] {
             let (lists, creates) = (method == "list", method == "create");
             let method = if lists {

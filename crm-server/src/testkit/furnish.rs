@@ -36,6 +36,13 @@ pub trait Tenants: Send + Sync {
         String::new()
     }
 
+    /// The identifier of a further session of somebody, which may be ended: what `{session}`
+    /// stands for in given fields. Empty, unless a test needs some.
+    async fn session(&self, member: &Member) -> String {
+        let _ = member;
+        String::new()
+    }
+
     /// What is known of a tenant's data beneath the API, in any form: it is asked for before and
     /// after each operation was tried, and must be the same. Nothing, unless a test knows more.
     async fn digest(&self, member: &Member) -> String {
@@ -117,6 +124,10 @@ impl<'a> Furnished<'a> {
             for operation in document.operations().iter().filter(|o| o.guarded && o.creates()) {
                 it.learn(operation).await;
             }
+        }
+        // So that there is one of theirs which is not the one that they ask with.
+        if source.given.values().any(|given| given.values().any(|value| value == "{session}")) {
+            source.tenants.session(&it.member).await;
         }
         for operation in document.operations().iter().filter(|o| o.guarded && o.reads()) {
             if let Some(path) = it.path(operation) {
@@ -268,6 +279,7 @@ impl<'a> Furnished<'a> {
                     let named = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
                     let found = match named {
                         Some("stranger") => Some(self.source.tenants.stranger().await),
+                        Some("session") => Some(self.source.tenants.session(&self.member).await),
                         Some(named) => match named.strip_prefix("new ") {
                             Some(kind) => self.fresh(kind).await,
                             None => self.ids.get(named).and_then(|ids| ids.first()).cloned(),
@@ -368,6 +380,8 @@ impl<'a> Furnished<'a> {
                 && !path.contains(id)
                 && !self.beside.contains(id)
                 && record["deletedAt"].is_null()
+                // What we ask with is not to be taken away.
+                && record["current"] != true
             {
                 let known = self.ids.entry(kind.to_owned()).or_default();
                 // A few are enough.
@@ -401,7 +415,10 @@ impl<'a> Furnished<'a> {
 /// Every identifier that somebody sees in a tenant in which nothing was made yet, but for their
 /// own.
 pub(super) async fn seen(source: Source<'_>, member: &Member) -> BTreeSet<String> {
-    let plain = |o: &&Operation| o.guarded && o.reads() && !o.path.contains('{');
+    // What is below `/auth` is one's own.
+    let plain = |o: &&Operation| {
+        o.guarded && o.reads() && !o.path.contains('{') && !o.path.contains("/auth/")
+    };
     let mut all = BTreeSet::new();
     for operation in source.document.operations().iter().filter(plain) {
         let path = with_deleted(operation, operation.path.clone());

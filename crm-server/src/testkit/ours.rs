@@ -20,6 +20,7 @@ pub fn given() -> Given {
     let grant = json!({"permission": "customers:read", "reach": "all"});
     let given = [
         ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null})),
+        ("DELETE /auth/sessions/{id}", json!({"id": "{session}"})),
         ("POST /custom-fields", json!({"recordType": "customers", "type": "text"})),
         ("POST /custom-fields choice", json!({"type": "choice", "options": ["One", "Two"]})),
         (
@@ -136,6 +137,19 @@ impl Tenants for SignUps<'_> {
         let email = format!("lighthouse9{number:05}@probe.example");
         self.sign_up(json!({"email": email, "password": PASSWORD})).await;
         email
+    }
+
+    async fn session(&self, member: &Member) -> String {
+        let ask = |path: &str, token: &str| Ask::new(Method::GET, path).by(token);
+        let profile = self.server.ask(ask("/api/v1/auth/profile", &member.token)).await.json();
+        let login = json!({"email": profile["data"]["user"]["email"], "password": PASSWORD});
+        let login = Ask::new(Method::POST, "/api/v1/auth/login").json(&login);
+        let token = self.server.ask(login).await.json()["data"]["token"].take();
+        let token = token.as_str().unwrap_or_default();
+        let sessions = self.server.ask(ask("/api/v1/auth/sessions", token)).await.json();
+        let mut sessions = sessions["data"].as_array().into_iter().flatten();
+        let own = sessions.find(|session| session["current"] == true);
+        own.and_then(|own| own["id"].as_str()).unwrap_or_default().to_owned()
     }
 }
 

@@ -51,6 +51,8 @@ mod instances;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod lockout;
+#[cfg(test)]
 mod mail;
 #[cfg(test)]
 mod metrics;
@@ -61,6 +63,8 @@ mod mutated;
 #[cfg(test)]
 mod operations;
 #[cfg(test)]
+mod passwords;
+#[cfg(test)]
 mod policy;
 #[cfg(test)]
 mod probe;
@@ -69,11 +73,15 @@ mod reach;
 #[cfg(test)]
 mod readiness;
 #[cfg(test)]
+mod refresh;
+#[cfg(test)]
 mod relations;
 #[cfg(test)]
 mod removal;
 #[cfg(test)]
 mod roles;
+#[cfg(test)]
+mod sessions;
 #[cfg(test)]
 mod shutdown;
 #[cfg(test)]

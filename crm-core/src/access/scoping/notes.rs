@@ -209,6 +209,11 @@ mod tests {
             remembered: false,
             expires_at: created_at,
             ended_at: None,
+            used_at: created_at,
+            network: None,
+            agent: None,
+            methods: Vec::new(),
+            second_factor_at: None,
             address: None,
         }
     }

@@ -74,8 +74,9 @@ pub struct ActivityView {
     /// From what to what each of them was changed, for those who may view the log.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub changes: Option<Value>,
-    /// The request in which it was done.
-    pub request: Option<String>,
+    /// The API key that it was done with; none where somebody had signed in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<Uuid>,
 }
 
 impl From<Deed> for ActivityView {
@@ -93,8 +94,10 @@ impl From<Deed> for ActivityView {
             record_id,
             record_version,
             changes,
-            request,
+            // What a client calls its requests is its own.
+            request: _,
             address: _,
+            api_key,
         } = entry;
         Self {
             id: id.uuid(),
@@ -105,7 +108,7 @@ impl From<Deed> for ActivityView {
             record_version,
             fields,
             changes: tells_values.then_some(changes),
-            request,
+            api_key: api_key.map(|key| key.uuid()),
         }
     }
 }

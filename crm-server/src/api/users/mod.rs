@@ -52,6 +52,9 @@ pub struct StatusInput {
     pub version: Option<i64>,
     /// Whether they may.
     pub status: Option<Code<UserStatus>>,
+    /// Whether to let them try to sign in again at once, whoever has failed to under their name.
+    #[oai(default)]
+    pub unlock: bool,
 }
 
 #[OpenApi(prefix_path = "/users")]
@@ -186,9 +189,10 @@ impl UsersApi {
         crud::reply::<MemberResource>(&caller, member).await
     }
 
-    /// Activate or deactivate a user
+    /// Activate, deactivate or unlock a user
     ///
-    /// A deactivated user's sessions in the tenant end at once.
+    /// A deactivated user's sessions in the tenant end at once. `unlock` forgets who has failed to
+    /// sign in under the user's name, and can be sent without a status.
     #[oai(path = "/:id/status", method = "patch")]
     async fn set_status(
         &self,
@@ -197,9 +201,15 @@ impl UsersApi {
         input: Body<StatusInput>,
         request: &Request,
     ) -> Result<Reply<MemberView>, ApiError> {
-        let StatusInput { version, status } = input.0;
+        let StatusInput { version, status, unlock } = input.0;
         let expected = etag::expected(request, version)?;
         let id = Id::new(id.0);
+        if unlock {
+            let member = caller.crm().members().unlock(id).await?;
+            if status.is_none() {
+                return crud::reply::<MemberResource>(&caller, member).await;
+            }
+        }
         let status = status.ok_or_else(|| Error::invalid("status", "REQUIRED", "is required"));
         let Code(status) = crud::there_first::<MemberResource, _>(&caller, id, status).await?;
         let member = caller.crm().members().set_status(id, expected, status).await?;

@@ -37,6 +37,10 @@ impl Tenants for Founder<'_> {
         self.sign_ups.stranger().await
     }
 
+    async fn session(&self, member: &Member) -> String {
+        self.sign_ups.session(member).await
+    }
+
     /// Whatever was written there, shown by the API or not: the log and the events as well.
     async fn digest(&self, member: &Member) -> String {
         let tenant = member.tenant.parse().unwrap();

@@ -43,6 +43,10 @@ fn config() -> Config {
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
     config.passwords = Passwords { memory_kib: 64, iterations: 1, ..Passwords::default() };
+    // All callers come from one address, and many fail to sign in on purpose: `lockout.rs` tests
+    // with the settings of production.
+    config.lockout.attempts = 1_000;
+    config.lockout.attempts_per_network = 100_000;
     config.cors.origins = vec!["https://crm.example.com".to_owned()];
     config
 }
@@ -144,6 +148,11 @@ impl TestServer {
     /// Another server of the same installation: the same configuration over the same store, by
     /// connections of its own. To be stopped before this one.
     pub(crate) async fn another(&self) -> Self {
+        self.another_with(|_| {}).await
+    }
+
+    /// Another server over the same store with other settings. To be stopped before this one.
+    pub(crate) async fn another_with(&self, change: impl FnOnce(&mut Config)) -> Self {
         let store: Arc<dyn Store> = match &self.database {
             None => Arc::clone(&self.store),
             Some(database) => {
@@ -152,7 +161,9 @@ impl TestServer {
                 Arc::new(PostgresStore::connect(&options).await.unwrap())
             }
         };
-        Self::at(Parts::new(self.app.config().clone(), store), Arc::clone(&self.clock)).await
+        let mut config = self.app.config().clone();
+        change(&mut config);
+        Self::at(Parts::new(config, store), Arc::clone(&self.clock)).await
     }
 
     async fn of(parts: Parts) -> Self {
