@@ -3,10 +3,11 @@
 use std::str::FromStr;
 
 use crm_core::access::{Actor, BuiltIn};
+use crm_core::custom_fields::{CustomFieldDraft, CustomType};
 use crm_core::customers::Customer;
 use crm_core::tags::TagDraft;
 use crm_core::tenants::TenantId;
-use crm_core::{Crm, Find, Id, Random, SystemRandom, TenantCrm};
+use crm_core::{Crm, Entity, Find, Id, Random, SystemRandom, TenantCrm};
 use crm_store_postgres::testing::TestDatabase;
 use crm_store_postgres::{APP_ROLE, PostgresOptions, PostgresStore, migrate};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -15,7 +16,7 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::Result;
-use crate::generate::fill;
+use crate::generate::{SEATS, fill};
 
 /// Names a server for its superuser; the database in it is kept between runs.
 pub const URL: &str = "BENCH_DATABASE_URL";
@@ -151,6 +152,9 @@ impl Database {
                 let tag = within.tags().create(TagDraft { name, ..TagDraft::default() }).await?;
                 tags.push(tag.id);
             }
+            if within.custom_fields().find(Find::all()).await?.items.is_empty() {
+                within.custom_fields().create(seats()).await?;
+            }
             filled.push((within, *rows, tags));
         }
         let mut connection = PgConnection::connect(&self.url).await?;
@@ -189,6 +193,16 @@ impl Database {
             Some(row) => Ok((TenantId::new(row.try_get(0)?), row.try_get(1)?)),
             None => Ok((self.crm.system().create_tenant(name).await?.id, true)),
         }
+    }
+}
+
+fn seats() -> CustomFieldDraft {
+    CustomFieldDraft {
+        record_type: Customer::ENTITY.to_owned(),
+        key: SEATS.to_owned(),
+        label: "Seats".to_owned(),
+        field_type: CustomType::Number,
+        ..CustomFieldDraft::default()
     }
 }
 

@@ -8,16 +8,21 @@
 use std::time::Instant;
 
 use crm_core::customers::{Customer, CustomerPatch};
+use crm_core::store::Kind;
 use crm_core::tags::Tag;
 use crm_core::tenants::TenantId;
-use crm_core::{Change, Id, TenantCrm};
-use crm_store_postgres::testing::{element_term, search_terms};
+use crm_core::{Change, Entity, Id, TenantCrm};
+use crm_store_postgres::testing::{element_term, own_field_number, search_terms};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
 use crate::Result;
 use crate::sample::{COUNTRIES, FORMS, INDUSTRIES, city, given, word};
 
+/// The key of a field that each tenant has of its own: a whole number, evenly spread.
+pub const SEATS: &str = "seats";
+/// What is below it: one in so many customers has the same.
+pub const MOST_SEATS: i64 = 10_000;
 /// From how many customers on indexes are made anew instead of kept up.
 const MANY: usize = 20_000;
 /// How many generated customers of a tenant are compared with what the store writes.
@@ -53,12 +58,15 @@ pub async fn fill(
             .bind(tags.iter().map(|tag| tag.uuid()).collect::<Vec<_>>())
             .execute(&mut *connection)
             .await?;
+        let seats = own_field_number(Customer::schema(), SEATS, Kind::Int);
+        sqlx::query(ENTRIES).bind(tenant.uuid()).bind(seats).execute(&mut *connection).await?;
         sqlx::query(COUNT).bind(tenant.uuid()).execute(&mut *connection).await?;
     }
     for index in indexes {
         run(connection, &index).await?;
     }
     run(connection, "VACUUM ANALYZE customers").await?;
+    run(connection, "VACUUM ANALYZE custom_values").await?;
     run(connection, "CHECKPOINT").await?;
     for (within, ..) in tenants.iter().filter(|(_, rows, _)| *rows >= 1_000) {
         verify(connection, within).await?;
@@ -120,7 +128,7 @@ async fn pieces(connection: &mut PgConnection, tenant: TenantId, tags: &Tags) ->
             .collect();
         add(connection, kind, &pieces, &terms).await?;
     }
-    let schema = <Customer as crm_core::Entity>::schema();
+    let schema = Customer::schema();
     let field = Customer::TAGS.index();
     let terms: Vec<String> = tags
         .iter()
@@ -174,7 +182,8 @@ SELECT $1::uuid, r.id, 1, r.at, r.at, CASE WHEN r.i % 50 = 7 THEN r.at + interva
     ('{hot,warm,warm,inactive}'::text[])[1 + r.h6 % 4],
     CASE WHEN r.i % 4 = 0 THEN 'Met at the fair; wants an offer by the end of the quarter.' END,
     CASE WHEN r.i % 3 = 0 THEN ARRAY[t1.piece::uuid, t2.piece::uuid] ELSE '{}' END,
-    md5($1::text || 'owner' || r.h1 % 20)::uuid, md5($1::text || 'owner' || r.h4 % 20)::uuid, '{}',
+    md5($1::text || 'owner' || r.h1 % 20)::uuid, md5($1::text || 'owner' || r.h4 % 20)::uuid,
+    jsonb_build_object('i:seats', r.h6 / 64 % {seats}),
     concat_ws(E'\\n', lower(t.company), lower(t.contact), t.email, t.phone, lower(ci.piece)),
     ARRAY(SELECT DISTINCT term FROM unnest(
         w1.terms || w2.terms || fo.terms || pe.terms || lo.terms || dm.terms || li.terms
@@ -213,6 +222,14 @@ CROSS JOIN LATERAL (SELECT
 ) AS t
 ORDER BY r.i";
 
+// As whole numbers compare by their octets, with the sign turned round.
+const ENTRIES: &str = "
+INSERT INTO custom_values (tenant_id, record_id, field, part, value)
+SELECT tenant_id, id, $2::int8, 0,
+    int8send((custom_fields ->> 'i:seats')::int8 # '-9223372036854775808'::int8)
+FROM customers WHERE tenant_id = $1::uuid AND deleted_at IS NULL
+ORDER BY id";
+
 const COUNT: &str = "
 INSERT INTO record_counts AS c (tenant_id, record_type, slot, n)
 SELECT $1::uuid, 'customers', 0, count(*) FROM customers
@@ -230,6 +247,7 @@ fn statement() -> String {
         .replace("{countries}", &array(&COUNTRIES.map(|(country, _)| country)))
         .replace("{currencies}", &array(&COUNTRIES.map(|(_, currency)| currency)))
         .replace("{industries}", &array(&INDUSTRIES))
+        .replace("{seats}", &MOST_SEATS.to_string())
         .replace("{hashes}", &hashes.join(", "))
 }
 

@@ -3,14 +3,18 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crm_core::customers::{Customer, CustomerPatch, CustomerStatus};
+use crm_core::custom_fields::{CustomOf, CustomType};
+use crm_core::customers::{Customer, CustomerPatch, CustomerStatus, Customers};
 use crm_core::store::{Aggregate, GroupBy, Measure};
 use crm_core::{Change, Entity, Find};
+use sqlx::PgPool;
+use uuid::Uuid;
 
 use crate::Result;
 use crate::by_hand::{ByHand, naive};
 use crate::compare::{Operation, Pair};
 use crate::database::{Database, Tenant};
+use crate::generate::{MOST_SEATS, SEATS};
 use crate::sample::draft;
 
 /// What customers are searched for: a part of a name that one in some 130 has.
@@ -163,16 +167,68 @@ pub fn against_naive<'a>(database: &Database, tenant: &'a Tenant) -> Vec<Pair<'a
         },
         Pair {
             name: "search and total",
+            library: {
+                let customers = customers.clone();
+                Operation::new(move |_| {
+                    let customers = customers.clone();
+                    let find = Find::all().search(SOUGHT).counted();
+                    async move { done(customers.find(find).await?) }
+                })
+            },
+            other: {
+                let plain = plain.clone();
+                Operation::new(move |_| {
+                    let plain = plain.clone();
+                    async move { done(naive::search(&plain, id, SOUGHT).await?) }
+                })
+            },
+        },
+        by_seats("own field, equal, and total", 1, &customers, &plain, id),
+        by_seats("own field, a range, and total", 10, &customers, &plain, id),
+        Pair {
+            name: "own field, sorted",
             library: Operation::new(move |_| {
                 let customers = customers.clone();
-                async move { done(customers.find(Find::all().search(SOUGHT).counted()).await?) }
+                async move { done(customers.find(Find::all().sort(seats().desc())).await?) }
             }),
             other: Operation::new(move |_| {
                 let plain = plain.clone();
-                async move { done(naive::search(&plain, id, SOUGHT).await?) }
+                async move { done(naive::most_seats(&plain, id).await?) }
             }),
         },
     ]
+}
+
+/// The newest twenty whose seats are so many, or among so many following numbers.
+fn by_seats<'a>(
+    name: &'static str,
+    width: i64,
+    customers: &Customers,
+    plain: &PgPool,
+    tenant: Uuid,
+) -> Pair<'a> {
+    let (customers, plain) = (customers.clone(), plain.clone());
+    let from = move |n: usize| i64::try_from(n).unwrap_or_default() * 37 % (MOST_SEATS - width);
+    Pair {
+        name,
+        library: Operation::new(move |n| {
+            let customers = customers.clone();
+            let filter = match width {
+                1 => seats().eq(from(n)),
+                _ => seats().ge(from(n)).and(seats().lt(from(n) + width)),
+            };
+            async move { done(customers.find(Find::from(filter).counted()).await?) }
+        }),
+        other: Operation::new(move |n| {
+            let plain = plain.clone();
+            let seats = (from(n), from(n) + width);
+            async move { done(naive::seats(&plain, tenant, seats).await?) }
+        }),
+    }
+}
+
+fn seats() -> CustomOf<Customer> {
+    Customer::CUSTOM_FIELDS.key(SEATS, CustomType::Number)
 }
 
 /// By status, how many customers there are and what they turn over.

@@ -48,16 +48,16 @@ def sensible(query):
     if "cursor" in query:
         # The one or the other.
         query.pop("page", None)
-    sort = query.get("sort")
-    if isinstance(sort, list):
-        # Whether a tenant has such a field, the document cannot know.
-        query["sort"] = [one for one in sort if "customFields." not in str(one)]
+    for name in ("sort", "fields"):
+        if isinstance(query.get(name), list):
+            # Whether a tenant has such a field, the document cannot know.
+            query[name] = [one for one in query[name] if "customFields." not in str(one)]
     if not query.get("sort"):
         query.pop("sort", None)
         # A direction needs something to sort by.
         query.pop("order", None)
     for name, value in query.items():
-        if isinstance(value, list) and name not in ("sort", "expand"):
+        if isinstance(value, list) and name not in ("sort", "fields", "expand"):
             query[name] = [quoted(value_of(name, one)) for one in value]
     # The members of `conditions` are parameters by now.
     for name in [name for name in query if "[" in name or name.startswith("customFields")]:
@@ -100,6 +100,9 @@ def before_call(context, case, kwargs):
     if isinstance(case.query, dict):
         sensible(case.query)
     case.body = plain(case.body)
+    if isinstance(case.body, dict) and isinstance(case.body.get("filter"), dict):
+        # Its members are parameters of a list, which are described there.
+        case.body["filter"] = {"version": 1}
     for name in [name for name in headers if name.lower() == "if-match"]:
         # Some of what is made up for the pattern is empty.
         if not headers[name]:

@@ -159,6 +159,22 @@ pub mod naive {
         ", (SELECT count(*) FROM found) FROM found c ORDER BY created_at DESC LIMIT 20"
     );
 
+    const SEATS: &str = concat!(
+        "WITH found AS (SELECT * FROM customers WHERE tenant_id = $1::uuid AND deleted_at IS NULL
+            AND (custom_fields ->> 'i:seats')::int8 >= $2::int8
+            AND (custom_fields ->> 'i:seats')::int8 < $3::int8)
+         SELECT ",
+        columns!(),
+        ", (SELECT count(*) FROM found) FROM found c ORDER BY created_at DESC LIMIT 20"
+    );
+
+    const MOST_SEATS: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM customers c WHERE tenant_id = $1::uuid AND deleted_at IS NULL
+         ORDER BY (custom_fields ->> 'i:seats')::int8 DESC NULLS LAST, id DESC LIMIT 20"
+    );
+
     /// The newest twenty, and how many there are.
     ///
     /// # Errors
@@ -176,6 +192,29 @@ pub mod naive {
         let rows =
             sqlx::query(SEARCH).bind(tenant).bind(format!("%{text}%")).fetch_all(pool).await?;
         page(&rows)
+    }
+
+    /// The newest twenty with at least so many seats and fewer than so many, which is a tenant's
+    /// own field, and how many there are.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    pub async fn seats(
+        pool: &PgPool,
+        tenant: Uuid,
+        seats: (i64, i64),
+    ) -> Result<(Vec<Customer>, i64)> {
+        let query = sqlx::query(SEATS).bind(tenant).bind(seats.0).bind(seats.1);
+        page(&query.fetch_all(pool).await?)
+    }
+
+    /// The twenty with the most seats.
+    ///
+    /// # Errors
+    /// Where the database refuses.
+    pub async fn most_seats(pool: &PgPool, tenant: Uuid) -> Result<Vec<Customer>> {
+        let rows = sqlx::query(MOST_SEATS).bind(tenant).fetch_all(pool).await?;
+        Ok(rows.iter().map(Customer::of).collect::<sqlx::Result<_>>()?)
     }
 
     /// The statement of [`list`] with its values in the text, for `pgbench`.

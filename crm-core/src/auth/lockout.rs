@@ -249,9 +249,9 @@ impl Auth {
 
 /// How long everybody waits after so many failures.
 fn wait(failures: i64, free: u32, longest: TimeDelta) -> TimeDelta {
-    match u32::try_from(failures - i64::from(free)) {
-        Err(_) => TimeDelta::zero(),
-        Ok(beyond) => longest.min(TimeDelta::seconds(1 << beyond.min(30))),
+    match failures - i64::from(free) {
+        ..0 => TimeDelta::zero(),
+        beyond => longest.min(TimeDelta::seconds(1 << beyond.min(30))),
     }
 }
 

@@ -183,7 +183,7 @@ fn is_name(password: &str, names: &[&str]) -> bool {
     }
     names.iter().any(|name| {
         let before_at = name.split('@').next().unwrap_or_default();
-        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3);
+        let words = name.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() >= 3);
         std::iter::once(*name).chain([before_at]).chain(words).any(|name| self::bare(name) == bare)
     })
 }

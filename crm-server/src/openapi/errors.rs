@@ -44,8 +44,10 @@ pub(super) enum Trait {
     Values,
     /// It says whether the server is ready.
     Ready,
-    /// It sends a mail, or is done by a link in one.
+    /// It sends a mail, for somebody who is signed in.
     Mail,
+    /// It is done by a link in a mail, or asks for one, and takes nobody to be signed in.
+    Link,
     /// It is about many records, which its body chooses and any of which can be at fault.
     Many,
     /// It answers with a file.
@@ -53,7 +55,7 @@ pub(super) enum Trait {
 }
 
 impl Trait {
-    const ALL: [Self; 18] = [
+    const ALL: [Self; 19] = [
         Self::Any,
         Self::Body,
         Self::List,
@@ -70,6 +72,7 @@ impl Trait {
         Self::Values,
         Self::Ready,
         Self::Mail,
+        Self::Link,
         Self::Many,
         Self::File,
     ];
@@ -90,6 +93,7 @@ impl Trait {
             Self::Credentials => "Credentials",
             Self::Ready => "Ready",
             Self::Mail => "Mail",
+            Self::Link => "Link",
             Self::Many => "Many",
             Self::File => "File",
         }
@@ -203,7 +207,8 @@ const FAILURES: &[Failure] = &[
             (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"]),
             (Trait::Personal, &["NOT_BY_KEY"]),
             (Trait::People, &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER"]),
-            (Trait::Mail, &["NO_MAIL", "OTHER_ADDRESS", "EMAIL_NOT_VERIFIED"]),
+            (Trait::Mail, &["NO_MAIL"]),
+            (Trait::Link, &["NO_MAIL", "OTHER_ADDRESS", "EMAIL_NOT_VERIFIED", "NOT_A_MEMBER"]),
         ],
     },
     Failure {
@@ -212,7 +217,7 @@ const FAILURES: &[Failure] = &[
         meaning: "Not there, or not the caller's to see",
         codes: &[
             (Trait::Path, &["NOT_FOUND"]),
-            (Trait::Mail, &["NOT_FOUND"]),
+            (Trait::Link, &["NOT_FOUND"]),
             (Trait::Many, &["NOT_FOUND"]),
         ],
     },
@@ -241,7 +246,7 @@ const FAILURES: &[Failure] = &[
             ),
             (Trait::Credentials, &["BUSY"]),
             (Trait::People, &["IN_USE", "USER_EXISTS"]),
-            (Trait::Mail, &["DUPLICATE", "BUSY"]),
+            (Trait::Link, &["DUPLICATE", "BUSY"]),
             (Trait::Many, &["ENTANGLED", "NOT_REACHED"]),
             (Trait::Key, &["IDEMPOTENCY_KEY_IN_USE", "IDEMPOTENCY_ANSWER_LOST"]),
         ],
@@ -481,6 +486,10 @@ const UNVERSIONED: &[&str] = &[
 /// What the paths have in common of what sends a mail, or is done by a link in one.
 const BY_MAIL: &[&str] = &["-password", "/verify-email", "-invitation", "/users/invitations"];
 
+fn by_mail(path: &str, method: &str) -> bool {
+    method == "post" && BY_MAIL.iter().any(|part| path.contains(part))
+}
+
 /// Whether an operation takes `If-Match`.
 pub(super) fn takes_version(path: &str, method: &str) -> bool {
     method != "get" && path.contains('{') && !UNVERSIONED.contains(&path)
@@ -519,7 +528,8 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),
         Trait::Ready => path == "/health/ready",
-        Trait::Mail => method == "post" && BY_MAIL.iter().any(|part| path.contains(part)),
+        Trait::Mail => guarded && by_mail(path, method),
+        Trait::Link => !guarded && by_mail(path, method),
         Trait::Many => path.contains("/bulk"),
         Trait::File => path.ends_with("/export"),
     };

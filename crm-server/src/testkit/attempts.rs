@@ -85,30 +85,28 @@ impl Run<'_> {
                 if header == "Authorization" { format!("Bearer {key}") } else { key.clone() };
             Ask { headers, ..ask }.with(header, value)
         };
+        // Who calls is asked before a body is read: without one, nothing is made and nothing done.
+        let at = |path: String| Ask::new(operation.method.clone(), path);
+        let nowhere = operation.path_with(|_| NOBODYS.to_owned());
         let Some(header) = operation.key_header.clone() else {
             for header in ["Authorization", "X-API-Key"] {
-                let ask = by(self.our_ask(operation, false).await, header);
-                let answer = self.ask(ask).await;
+                let answer = self.ask(by(at(nowhere.clone()), header)).await;
                 if answer.status != 403 || answer.json()["errors"][0]["code"] != "NOT_BY_KEY" {
                     self.found("key", format!("answered {} {}", answer.status, answer.json()));
                 }
             }
             return;
         };
-        let ask = self.our_ask(operation, false).await;
-        // What would write is let in, and finds nothing to do it to.
-        let harmless = match operation.reads() {
-            true => ask.clone(),
-            false => Ask::new(operation.method.clone(), operation.path_with(|_| NOBODYS.into())),
-        };
+        let ours = self.ours.path(operation).filter(|_| operation.reads());
+        let ask = at(ours.unwrap_or_else(|| self.ours.with_query(operation, nowhere)));
         for header in [&header, "Authorization"] {
-            let answer = self.ask(by(harmless.clone(), header)).await;
+            let answer = self.ask(by(ask.clone(), header)).await;
             if [401, 403].contains(&answer.status) {
                 let told = format!("ours is refused: {} {}", answer.status, answer.json());
                 self.found("key", told);
             }
         }
-        let both = ask.clone().with(&header, &key);
+        let both = ask.clone().by(&self.ours.member.token).with(&header, &key);
         let answer = self.ask(both).await;
         if answer.status != 401 {
             self.found("key and token", format!("answered {}", answer.status));
@@ -119,26 +117,31 @@ impl Run<'_> {
         let by_path = operation.path_parameters().iter().any(|(_, kind)| kind == "tenants");
         let paths = std::iter::once(ask.path.clone()).chain(at_theirs);
         for path in paths.filter(|_| !by_path) {
-            let there = |tenant: &str| {
-                let ask = Ask { path: path.clone(), ..ask.clone() };
-                by(ask, &header).with("X-Tenant-ID", tenant)
-            };
+            let there = |tenant: &str| by(at(path.clone()), &header).with("X-Tenant-ID", tenant);
             self.same("key, header X-Tenant-ID", &[403, 404], &tenant, NOBODYS, there).await;
+        }
+        if operation.body.is_some() {
+            return;
         }
         for (parameter, kind) in operation.path_parameters() {
             if !is_id(&parameter.name, &parameter.schema) {
                 continue;
             }
             for id in self.theirs.all_ids(&kind) {
-                let at = |id: &str| {
+                let there = |id: &str| {
                     let path = operation.path_with(|name| match name == parameter.name {
                         true => id.to_owned(),
                         false => NOBODYS.to_owned(),
                     });
-                    by(Ask { path, ..ask.clone() }, &header)
+                    by(at(self.ours.with_query(operation, path)), &header)
                 };
+                let (theirs, nobodys) = (there(&id), there(NOBODYS));
                 let place = format!("key, path {}", parameter.name);
-                self.same(&place, &[404, 403], &id, NOBODYS, at).await;
+                let either = |wanted: &str| match wanted == id {
+                    true => theirs.clone(),
+                    false => nobodys.clone(),
+                };
+                self.same(&place, &[404, 403], &id, NOBODYS, either).await;
             }
         }
     }
@@ -439,7 +442,14 @@ impl Run<'_> {
         let mut words = operation.path.split('/').rev();
         let kind = words.find(|word| self.ours.ids.contains_key(*word)).map(str::to_owned);
         let own = match kind.filter(|_| several) {
-            Some(kind) => self.ours.fresh(&kind).await,
+            Some(kind) => match self.ours.fresh(&kind).await {
+                // A tenant has so many of some kinds and no more: a new one has room.
+                None => {
+                    self.take_over().await;
+                    self.ours.fresh(&kind).await
+                }
+                fresh => fresh,
+            },
             None => None,
         };
         let done = match own {

@@ -21,7 +21,7 @@
 //! let document = Document::new(document)?;
 //! // People who sign up here; an application with users of its own makes them as it does.
 //! let tenants = SignUps::new(&server);
-//! let report = Crossing::new(&server, &document, &tenants).given(given()).run().await;
+//! let report = Crossing::new(&server, &document, &tenants).given_all(&given()).run().await;
 //! report.against(&exceptions())?;
 //! # Ok(())
 //! # }

@@ -6,7 +6,6 @@
 mod support;
 
 #[cfg(test)]
-mod activity;
 mod aliases;
 #[cfg(test)]
 mod api_keys;
@@ -94,6 +93,8 @@ mod tenancy;
 mod tenants;
 #[cfg(test)]
 mod traces;
+#[cfg(test)]
+mod user_stats;
 #[cfg(test)]
 mod users;
 #[cfg(test)]

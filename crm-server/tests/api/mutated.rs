@@ -483,7 +483,7 @@ fn from_env(name: &str) -> Option<u64> {
 }
 
 async fn thousands(backend: Backend) {
-    let (server, watched) = TestServer::watched(backend).await;
+    let (server, watched) = TestServer::watched_writing(backend).await;
     let (first, count) = match from_env("CRM_GARBAGE_SEED") {
         Some(seed) => (seed, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(1)),
         None => (1, from_env("CRM_GARBAGE_REQUESTS").unwrap_or(10_000)),

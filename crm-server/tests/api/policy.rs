@@ -240,8 +240,12 @@ impl<'a> Cast<'a> {
         }
         if let Some((field, several)) = served.owner() {
             // Whoever else is named in a record owns it, too; and what is referred to must be seen.
-            let reference = |value: &Value| {
+            let one = |value: &Value| {
                 value.as_str().is_some_and(|text| text.parse::<uuid::Uuid>().is_ok())
+            };
+            let reference = |value: &Value| match value.as_array() {
+                Some(several) => several.iter().any(one),
+                None => one(value),
             };
             body.as_object_mut().unwrap().retain(|_, value| !reference(value));
             let user = json!(self.user(whose));

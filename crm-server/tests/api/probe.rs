@@ -61,7 +61,7 @@ async fn bad_keys(server: &TestServer, owner: &Person) -> Vec<BadToken> {
 }
 
 async fn probed(backend: Backend) -> Report {
-    let (server, watched) = TestServer::watched(backend).await;
+    let (server, watched) = TestServer::watched_writing(backend).await;
     let document = document();
     let (acme, other) = (server.owner("acme").await, server.owner("other").await);
     let keys = server.anonymous().get("/.well-known/jwks.json").await.json();

@@ -27,7 +27,7 @@ mod relay;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crm_core::store::{FieldIndex, Page, Query, Record, Schema, Scope};
+use crm_core::store::{FieldIndex, Kind, Page, Path, Query, Record, Schema, Scope};
 use crm_core::tenants::TenantId;
 use crm_core::{Error, Result};
 use sqlx::postgres::PgRow;
@@ -57,6 +57,13 @@ pub fn search_terms(tenant: Option<TenantId>, folded: &str) -> Vec<i32> {
 /// The same for an element of a list of identifiers.
 pub fn element_term(schema: &Schema, tenant: Option<TenantId>, field: FieldIndex, id: Uuid) -> i32 {
     crate::rows::element_term(schema, tenant, field, id)
+}
+
+/// The number under which the entries of a tenant's own field are kept, for whoever fills tables
+/// without the store; none where the type has no such fields.
+pub fn own_field_number(schema: &Schema, key: &str, kind: Kind) -> Option<i64> {
+    let path = Path::custom(schema.custom()?, key, kind);
+    crate::rows::field_number(schema, &path)
 }
 
 /// The rows that answer a tenant's query, to measure what it costs to read them.

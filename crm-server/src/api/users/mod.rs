@@ -1,10 +1,10 @@
 //! The tenant's people. A member is shown under its user's identifier, which is also what records
 //! name as their owners.
 
-mod activity;
 mod invitations;
 mod permissions;
 mod roles;
+mod stats;
 mod view;
 
 use crm_core::store::Deleted;
@@ -28,13 +28,13 @@ use super::export::{self, Exported};
 use super::values::Code;
 use crate::openapi::BASE;
 
-pub use activity::{ActivityApi, ActivityView, MemberStatsView, lists};
 pub use invitations::{InvitationInput, InvitationResource, InvitationView, InvitationsApi};
 pub use permissions::{
     GrantInput, GrantView, HeldView, PermissionView, PermissionsApi, PermissionsInput,
     PermissionsView, SourceView,
 };
 pub use roles::{RoleInput, RolePermissionsApi, RoleResource, RoleView};
+pub use stats::{MemberStatsView, StatsApi, lists};
 pub use view::{
     HandOverInput, HandOverView, MemberInput, MemberResource, MemberView, NewMemberInput,
 };

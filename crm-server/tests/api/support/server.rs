@@ -51,6 +51,10 @@ fn config() -> Config {
     config
 }
 
+fn nobodys_mailbox() -> Option<Arc<dyn Mailer>> {
+    Some(Arc::new(HeldMails::new(Arc::new(SystemClock))))
+}
+
 async fn postgres() -> (TestDatabase, PostgresStore) {
     let database = TestDatabase::migrated().await.unwrap();
     let mut options = PostgresOptions::new(database.app_url());
@@ -80,6 +84,18 @@ impl TestServer {
 
     /// A server over a store that counts what is written in whose tenant.
     pub(crate) async fn watched(backend: Backend) -> (Self, Arc<Watched>) {
+        Self::watched_with(backend, None).await
+    }
+
+    /// The same, which writes mails, too: into nobody's mailbox.
+    pub(crate) async fn watched_writing(backend: Backend) -> (Self, Arc<Watched>) {
+        Self::watched_with(backend, nobodys_mailbox()).await
+    }
+
+    async fn watched_with(
+        backend: Backend,
+        mailer: Option<Arc<dyn Mailer>>,
+    ) -> (Self, Arc<Watched>) {
         let (database, store): (_, Arc<dyn Store>) = match backend {
             Backend::Memory => (None, Arc::new(MemoryStore::new())),
             Backend::Postgres => {
@@ -88,9 +104,8 @@ impl TestServer {
             }
         };
         let watched = Arc::new(Watched::new(store));
-        let mut parts = Parts::new(config(), Arc::clone(&watched) as Arc<dyn Store>);
-        parts.mailer = Some(Arc::new(HeldMails::new(Arc::new(SystemClock))));
-        let server = Self::of(parts).await;
+        let parts = Parts::new(config(), Arc::clone(&watched) as Arc<dyn Store>);
+        let server = Self::of(Parts { mailer, ..parts }).await;
         (Self { database, ..server }, watched)
     }
 
@@ -123,16 +138,15 @@ impl TestServer {
 
     /// A server that writes mails, into nobody's mailbox.
     pub(crate) async fn writing(backend: Backend) -> Self {
-        let mailer =
-            || -> Option<Arc<dyn Mailer>> { Some(Arc::new(HeldMails::new(Arc::new(SystemClock)))) };
         match backend {
             Backend::Memory => {
                 let parts = Parts::new(config(), Arc::new(MemoryStore::new()));
-                Self::of(Parts { mailer: mailer(), ..parts }).await
+                Self::of(Parts { mailer: nobodys_mailbox(), ..parts }).await
             }
             Backend::Postgres => {
                 let (database, store) = postgres().await;
-                let parts = Parts { mailer: mailer(), ..Parts::on_postgres(config(), store) };
+                let parts = Parts::on_postgres(config(), store);
+                let parts = Parts { mailer: nobodys_mailbox(), ..parts };
                 Self { database: Some(database), ..Self::of(parts).await }
             }
         }
