@@ -66,7 +66,8 @@ impl Auth {
     /// # Errors
     /// [`Error::Invalid`] naming `token` where there is nothing to accept by it, or not any more;
     /// `password` where the address is a user's who is neither signed in nor gives their password,
-    /// or a new user's is none; [`Error::Unauthenticated`] where the password is wrong; a refusal
+    /// or a new user's is none; [`Error::Unauthenticated`] where the password is wrong, and
+    /// [`Error::TooManyAttempts`] as in [`Auth::sign_in`]; a refusal
     /// with code `OTHER_ADDRESS` where somebody else is signed in, `EMAIL_NOT_VERIFIED` where
     /// somebody accepts without a link whose address may be anybody's; a conflict with code
     /// `DUPLICATE` where they are at work there already.
@@ -266,12 +267,16 @@ impl Auth {
             (Some(signed_in), _) if signed_in == user.id => Ok(user),
             (Some(_), _) => Err(other_address()),
             (None, Some(password)) => {
+                let guess = self.guess_of(&user, &acceptance.origin).await?;
+                self.admit(&guess).await?;
                 let hasher = self.0.hasher()?;
-                if hasher.verify(password.clone(), user.password.clone()).await? {
-                    Ok(user)
-                } else {
-                    Err(Error::Unauthenticated("the password is wrong"))
+                if !hasher.verify(password.clone(), user.password.clone()).await? {
+                    self.failed(&guess).await?;
+                    return Err(Error::Unauthenticated("the password is wrong"));
                 }
+                // As in signing in: others may have guessed meanwhile.
+                self.admit(&guess).await?;
+                Ok(user)
             }
             (None, None) => {
                 let message = "is required, or signing in: somebody signs in with this address";

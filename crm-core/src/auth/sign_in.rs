@@ -143,7 +143,7 @@ impl Auth {
             if let Some((tenant, member)) = place {
                 unit.check_in(tenant.id, member)?;
             }
-            // In the end only the note of when is lost, not the person.
+            // In the end only the note of when is lost, not the person; a changed password is met.
             if attempt <= ATTEMPTS {
                 let mut after = user.clone();
                 after.last_login_at = Some(unit.now());
@@ -152,6 +152,8 @@ impl Auth {
                 }
                 after.set_system(unit.next(&user));
                 unit.update_silently(user, after)?;
+            } else {
+                unit.check(user)?;
             }
             match unit.commit_as_system().await {
                 Ok(_) => {

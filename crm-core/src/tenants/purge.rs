@@ -58,10 +58,9 @@ impl System {
     /// over 30 days ago with their refresh tokens, API keys that were so long ago, and tokens that
     /// were spent longer ago than any session lasts unused. Until then a spent token that turns up
     /// ends its session. Mails that were sent or given up a week ago. And of one tenant whose time
-    /// to come back is
-    /// over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)), records of one type,
-    /// whatever it is; the tenant itself once there are none. Of its log stays who deleted it and
-    /// that it was removed.
+    /// to come back is over ([`CrmBuilder::tenant_grace`](crate::CrmBuilder::tenant_grace)),
+    /// records of one type, whatever it is; the tenant itself once there are none. Of its log stays
+    /// who deleted it and that it was removed.
     ///
     /// Several servers may do it at once.
     ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use chrono::TimeDelta;
 use crm_core::access::{BuiltIn, Origin, Permission, Reach};
-use crm_core::auth::{SignIn, SignUp};
+use crm_core::auth::{ChangePassword, SignIn, SignUp};
 use crm_core::customers::CustomerDraft;
 use crm_core::ports::PasswordHasher;
 use crm_core::store::Store;
@@ -367,6 +367,46 @@ async fn no_session_begins_beside_a_deactivation_on_postgres() {
     let database = TestDatabase::migrated().await.unwrap();
     let store = crate::support::store_on(&database).await;
     no_session_begins_beside_a_deactivation(Arc::new(store)).await;
+}
+
+/// However often others sign in at the same moment, no session begins by a password that was
+/// changed just before it.
+async fn no_session_begins_beside_a_changed_password(store: Arc<dyn Store>) {
+    let meddling = Meddling::with(Arc::clone(&store));
+    let crm = Crm::builder_on(Arc::clone(&meddling) as _).users(Plain).build().await.unwrap();
+    let aside = Crm::builder_on(store).users(Plain).build().await.unwrap();
+    let ada = aside.auth().sign_up(ada()).await.unwrap();
+    let there = aside.clone();
+    // What is said last happens first.
+    meddling.before_commit(async move {
+        let change = ChangePassword {
+            current: "correct horse".to_owned(),
+            new: "another battery".to_owned(),
+            origin: Origin::default(),
+        };
+        there.auth().change_password(ada.session.id, ada.user.id, change).await.unwrap();
+    });
+    // As often as the time of signing in is written at all.
+    for _ in 0..5 {
+        let there = aside.clone();
+        meddling.before_commit(async move {
+            there.auth().sign_in(sign_in("ada", "correct horse")).await.unwrap();
+        });
+    }
+    let refused = crm.auth().sign_in(sign_in("ada", "correct horse")).await;
+    assert!(matches!(refused, Err(Error::Unauthenticated(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn no_session_begins_beside_a_changed_password_in_memory() {
+    no_session_begins_beside_a_changed_password(Arc::new(MemoryStore::new())).await;
+}
+
+#[tokio::test]
+async fn no_session_begins_beside_a_changed_password_on_postgres() {
+    let database = TestDatabase::migrated().await.unwrap();
+    let store = crate::support::store_on(&database).await;
+    no_session_begins_beside_a_changed_password(Arc::new(store)).await;
 }
 
 #[tokio::test]

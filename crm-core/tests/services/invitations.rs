@@ -2,8 +2,8 @@
 //! on both stores.
 
 use chrono::TimeDelta;
-use crm_core::access::BuiltIn;
-use crm_core::auth::{Acceptance, SignedIn};
+use crm_core::access::{BuiltIn, Origin};
+use crm_core::auth::{Acceptance, SignIn, SignedIn};
 use crm_core::users::{Invitation, InvitationDraft, Member, MemberDraft, MemberPatch, UserStatus};
 use crm_core::{Crm, Error, Find, Id, TenantCrm};
 
@@ -184,6 +184,36 @@ async fn nobody_invites_into_what_they_could_not_give_then_or_now() {
         acme.invitations().resend(id).await.unwrap();
         let token = mailed(&crm, &post, "bob@example.com").await;
         assert_eq!(as_new(&crm, &token).await.unwrap().membership.unwrap().member.roles, ["admin"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn guessing_a_password_by_an_invitation_is_slowed_down_as_signing_in_is() {
+    on_both(async |Set { crm, post, clock, .. }| {
+        let acme = acme(&crm).await;
+        somebody(&crm, "Bob", None).await;
+        acme.invitations().invite(to("bob@example.com", "user")).await.unwrap();
+        let token = mailed(&crm, &post, "bob@example.com").await;
+        let by = |password: &str| Acceptance {
+            token: Some(token.clone()),
+            password: Some(password.to_owned()),
+            origin: Origin { address: Some("203.0.113.7".to_owned()), ..Origin::default() },
+            ..Acceptance::default()
+        };
+        let auth = crm.auth();
+        for _ in 0..5 {
+            refused(auth.accept_invitation(by("wrong horse")).await, "UNAUTHENTICATED");
+        }
+        // Together with those of signing in, and the right one waits, too.
+        refused(auth.accept_invitation(by("correct horse")).await, "TOO_MANY_ATTEMPTS");
+        let login = "bob@example.com".to_owned();
+        let password = "correct horse".to_owned();
+        let origin = by("").origin;
+        let request = SignIn { login, password, origin, ..SignIn::default() };
+        refused(auth.sign_in(request).await, "TOO_MANY_ATTEMPTS");
+        clock.advance(TimeDelta::seconds(1));
+        auth.accept_invitation(by("correct horse")).await.unwrap();
     })
     .await;
 }

@@ -26,7 +26,7 @@ pub fn is_reached(method: &str, path: &str) -> bool {
         ["tenants", ..] => false,
         // Roles and invitations.
         ["users", "roles" | "invitations", ..] => false,
-        ["users"] | ["users", _] | ["users", _, "activity"] => reads,
+        ["users"] | ["users", _] => reads,
         // Who may do what, and who may come in.
         ["users", ..] => false,
         // Whoever manages a team reaches its records.

@@ -22,7 +22,7 @@ async fn letters(post: &MailServer, address: &str, kind: &str, count: usize) -> 
             return these;
         }
     }
-    unreachable!("letters_to gives up")
+    panic!("no such letter came")
 }
 
 /// The token of the link in the newest of so many letters of a kind to an address.

@@ -46,7 +46,7 @@ async fn bad_keys(server: &TestServer, owner: &Person) -> Vec<BadToken> {
         let input = json!({"name": "A", "scopes": ["*"], "expiresAt": expires_at});
         keys.push(owner.post(path, input).await.data());
     }
-    let [revoked, expired, live] = &keys[..] else { unreachable!() };
+    let [revoked, expired, live] = &keys[..] else { panic!("{keys:?}") };
     let text = |key: &Value| key["key"].as_str().unwrap().to_owned();
     // Both were good for something, and are remembered by it.
     for key in [revoked, expired] {
