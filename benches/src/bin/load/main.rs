@@ -194,7 +194,7 @@ async fn people(server: &Subject) -> Result<(TenantId, Vec<String>)> {
         let answer = connection.send(&Request::post("/api/v1/auth/login", None, &sign_in)).await?;
         let body: Value = serde_json::from_slice(&answer.body)?;
         let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-        tokens.push(text("/data/accessToken").ok_or("signing in gave no token")?.to_owned());
+        tokens.push(text("/data/token").ok_or("signing in gave no token")?.to_owned());
         tenant = text("/data/tenant/id").map(str::parse).transpose()?;
     }
     Ok((tenant.ok_or("signing in named no tenant")?, tokens))
