@@ -29,7 +29,7 @@ use poem_openapi::types::Type;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::columns::{Cell, Column, all, chosen, narrowed};
+use self::columns::{Cell, Column, all, chosen, named, narrowed};
 use super::caller::Caller;
 use super::crud::{self, Resource, Service, parameters};
 use super::error::ApiError;
@@ -167,7 +167,7 @@ pub fn described<R: Resource>() -> (String, Vec<ParameterDescription>) {
             multiple: true,
             suffixes: Vec::new(),
             choices: None,
-            one_of: Vec::new(),
+            one_of: named::<R::View>(R::Entity::schema()),
             description: "The fields that are wanted, in this order; all unless given. A \
                           tenant's own are `customFields.key`."
                 .to_owned(),

@@ -89,7 +89,8 @@ fn parameter(described: &ParameterDescription, path: &str, document: &mut Value)
             value["minimum"] = json!(1);
             value["maximum"] = json!(MAX_LIST_LIMIT);
         }
-        "sort" => value["pattern"] = json!(sorts(one_of)),
+        "sort" => value["pattern"] = json!(format!("^-?({})$", any_of(one_of))),
+        "fields" => value["pattern"] = json!(format!("^({})$", any_of(one_of))),
         // Something to search for.
         "q" => value["pattern"] = json!(r"\S"),
         "filter" => value["format"] = json!("aip-160"),
@@ -142,13 +143,13 @@ fn choice(parameter: &str, codes: &[&str], path: &str, document: &mut Value) -> 
     reference(&name)
 }
 
-/// Any of the fields, up or down; of a tenant's own ones, as they are called.
-fn sorts(fields: &[String]) -> String {
+/// Any of the fields; of a tenant's own ones, as they are called.
+fn any_of(fields: &[String]) -> String {
     let fields: Vec<String> = fields
         .iter()
         .map(|field| field.replace('.', r"\.").replace("{key}", "[A-Za-z][A-Za-z0-9_]*"))
         .collect();
-    format!("^-?({})$", fields.join("|"))
+    fields.join("|")
 }
 
 /// The schema of one value.
@@ -303,8 +304,17 @@ mod tests {
     }
 
     #[test]
-    fn a_list_is_sorted_by_what_it_has() {
-        let pattern = sorts(&["name".to_owned(), "customFields.{key}".to_owned()]);
-        assert_eq!(pattern, r"^-?(name|customFields\.[A-Za-z][A-Za-z0-9_]*)$");
+    fn a_list_is_sorted_and_an_export_made_of_what_it_has() {
+        let fields = vec!["name".to_owned(), "customFields.{key}".to_owned()];
+        let pattern = |name: &str| {
+            let described = ParameterDescription {
+                one_of: fields.clone(),
+                ..described(name, Kind::Text, Vec::new())
+            };
+            parameter(&described, "/deals", &mut json!({}))["schema"]["pattern"].take()
+        };
+        let own = r"customFields\.[A-Za-z][A-Za-z0-9_]*";
+        assert_eq!(pattern("sort"), format!("^-?(name|{own})$"));
+        assert_eq!(pattern("fields"), format!("^(name|{own})$"));
     }
 }

@@ -203,6 +203,12 @@ fn mend_values(property: &str, schema: &mut Value, taken: bool) {
     }
     if property == "filter" && taken && schema.get("type").is_none() {
         schema["type"] = json!(["string", "object"]);
+        schema["minProperties"] = json!(1);
+        schema["additionalProperties"] = json!({
+            "type": ["string", "number", "boolean", "array"],
+            "items": {"type": ["string", "number", "boolean"]},
+            "description": "A value, or several of which it is one."
+        });
     }
     let format = schema["format"].as_str().unwrap_or_default().to_owned();
     match (schema["type"].as_str(), format.as_str()) {

@@ -82,6 +82,23 @@ pub(super) fn all<V: Type>(schema: &Schema, custom: &[CustomField]) -> Vec<Colum
     columns
 }
 
+/// What `fields` may ask for of a view, whatever fields of its own a tenant has.
+pub(super) fn named<V: Type>(schema: &Schema) -> Vec<String> {
+    let mut names = Vec::new();
+    for column in all::<V>(schema, &[]) {
+        // A field that has several columns stands for all of them.
+        let field = column.field().to_owned();
+        for name in [field, column.name] {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    let own = schema.custom().map(|field| format!("{}.{{key}}", schema.field(field).name));
+    names.extend(own);
+    names
+}
+
 /// A name may stand in quotes, as the values of a filter may.
 fn unquoted(name: &str) -> &str {
     name.strip_prefix('"').and_then(|name| name.strip_suffix('"')).unwrap_or(name)

@@ -84,6 +84,9 @@ fn check(schema: &Value, value: &Value, document: &Value, at: &str, found: &mut 
             "maxItems" if value.as_array().is_some_and(|a| a.len() > size(of)) => {
                 fault(found, format!("has more than {of}"));
             }
+            "minProperties" if value.as_object().is_some_and(|o| o.len() < size(of)) => {
+                fault(found, format!("has fewer members than {of}"));
+            }
             "minLength" if value.as_str().is_some_and(|s| s.chars().count() < size(of)) => {
                 fault(found, format!("is shorter than {of}"));
             }
@@ -103,8 +106,8 @@ fn check(schema: &Value, value: &Value, document: &Value, at: &str, found: &mut 
                     fault(found, format!("has not the format {of}"));
                 }
             }
-            "const" | "enum" | "minItems" | "maxItems" | "minLength" | "maxLength" | "minimum"
-            | "maximum" => {}
+            "const" | "enum" | "minItems" | "maxItems" | "minProperties" | "minLength"
+            | "maxLength" | "minimum" | "maximum" => {}
             // What the document says to people, and patterns, which the generators of requests
             // check in `scripts/check-api`.
             "description" | "example" | "default" | "pattern" | "patternProperties"
@@ -155,7 +158,8 @@ mod tests {
                 "id": {"type": "string", "format": "uuid"},
                 "size": {"type": ["integer", "null"], "minimum": 1},
                 "kind": {"oneOf": [{"type": "string", "enum": ["a"]}, {"type": "null"}]},
-                "all": {"type": "array", "items": {"type": "string", "maxLength": 1}}
+                "all": {"type": "array", "items": {"type": "string", "maxLength": 1}},
+                "some": {"type": "object", "minProperties": 1}
             }
         }}}});
         let schema = json!({"$ref": "#/components/schemas/A"});
@@ -170,6 +174,7 @@ mod tests {
             json!({"id": id, "size": "1"}),
             json!({"id": id, "kind": "b"}),
             json!({"id": id, "all": ["bb"]}),
+            json!({"id": id, "some": {}}),
             json!({"id": id, "more": 1}),
         ] {
             assert!(!faults(&schema, &bad, &document).is_empty(), "{bad}");
