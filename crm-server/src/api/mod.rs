@@ -83,6 +83,7 @@ pub fn all() -> impl OpenApi + 'static {
         tenants::TenantsApi,
         users::UsersApi,
         users::InvitationsApi,
+        users::ActivityApi,
         users::StatsApi,
         users::PermissionsApi,
         users::RolePermissionsApi,

@@ -100,9 +100,12 @@ impl<'a> Crossing<'a> {
             run.end().await;
         }
         for (name, after) in run.digest().await {
-            if before.get(&name) != Some(&after) {
+            let then = before.get(&name).map_or(&[][..], Vec::as_slice);
+            if then != after {
+                let was = then.iter().find(|was| !after.contains(was));
+                let is = after.iter().find(|is| !then.contains(is));
                 let told = "the other tenant's data are not what they were";
-                run.report.add(&name, "afterwards", told);
+                run.report.add(&name, "afterwards", format!("{told}: {was:?} became {is:?}"));
             }
         }
         run.report

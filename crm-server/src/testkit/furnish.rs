@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use poem::http::Method;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::document::{Document, Operation, Parameter, Place, encoded};
 use super::sample::{Form, Sampler};
@@ -363,14 +363,25 @@ impl<'a> Furnished<'a> {
         }
     }
 
-    /// A path with the parameters that an operation's query must have.
+    /// A path with the parameters that an operation's query must have; a log without the exports in
+    /// it, which repeat whatever was asked of them, and are made by looking at everything.
     pub(super) fn with_query(&self, operation: &Operation, path: String) -> String {
         let required = |p: &&Parameter| p.place == Place::Query && p.required;
-        operation.parameters.iter().filter(required).fold(path, |path, parameter| {
+        let path = operation.parameters.iter().filter(required).fold(path, |path, parameter| {
             let value = self.given_in_path(operation, &parameter.name);
             let value = value.unwrap_or_else(|| self.sampler.word().to_owned());
             parameterised(&path, &parameter.name, &value)
-        })
+        });
+        let document = self.source.document;
+        let tells_exports = |p: &Parameter| {
+            let actions = &document.resolve(&p.schema["items"])["enum"];
+            p.name == "action"
+                && actions.as_array().is_some_and(|all| all.contains(&json!("exported")))
+        };
+        match operation.parameters.iter().any(tells_exports) {
+            true => parameterised(&path, "action[ne]", "exported"),
+            false => path,
+        }
     }
 
     /// Takes identifiers and texts out of an answer's data. What the path named is known.

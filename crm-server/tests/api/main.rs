@@ -6,6 +6,8 @@
 mod support;
 
 #[cfg(test)]
+mod activity;
+#[cfg(test)]
 mod aliases;
 #[cfg(test)]
 mod api_keys;

@@ -1,6 +1,7 @@
 //! The tenant's people. A member is shown under its user's identifier, which is also what records
 //! name as their owners.
 
+mod activity;
 mod invitations;
 mod permissions;
 mod roles;
@@ -28,6 +29,7 @@ use super::export::{self, Exported};
 use super::values::Code;
 use crate::openapi::BASE;
 
+pub use activity::{ActivityApi, ActivityView};
 pub use invitations::{InvitationInput, InvitationResource, InvitationView, InvitationsApi};
 pub use permissions::{
     GrantInput, GrantView, HeldView, PermissionView, PermissionsApi, PermissionsInput,

@@ -10,7 +10,7 @@ use super::super::caller::Caller;
 use super::super::envelope::Reply;
 use super::super::error::ApiError;
 use super::super::figures::{self, Counted, counted};
-use super::MemberResource;
+use super::{MemberResource, activity};
 
 /// Figures over users.
 #[derive(Debug, Clone, Copy)]
@@ -63,5 +63,5 @@ impl StatsApi {
 
 /// The figures, with their path and their parameters.
 pub fn lists() -> Vec<(&'static str, Vec<ParameterDescription>)> {
-    vec![("/users/stats", figures::described::<MemberResource>())]
+    vec![("/users/stats", figures::described::<MemberResource>()), activity::described()]
 }
