@@ -5,6 +5,7 @@
 
 mod along;
 mod bulk;
+pub(crate) mod can;
 pub(crate) mod ends;
 mod export;
 mod figures;
@@ -17,6 +18,7 @@ use async_trait::async_trait;
 
 pub use along::Along;
 pub use bulk::{Bulk, How, MAX_BATCH, MAX_BULK, Outcome, Selection};
+pub use can::Can;
 pub use ends::{End, EndRef, Ends};
 pub use export::Export;
 pub use figures::{Counts, Money};
@@ -364,34 +366,11 @@ impl<E: Rules> Records<E> {
     ) -> Result<()> {
         let actor = self.within.actor();
         let record = self.as_record(entity);
-        let covered = match scoping::covers(actor, reach, E::schema(), &record) {
-            scoping::Cover::Settled(covered) => covered,
-            scoping::Cover::AsWith(parent, id) => {
-                let catalogue = self.within.crm().catalogue();
-                let schema = catalogue
-                    .get(parent)
-                    .ok_or_else(|| Error::internal(format!("there are no {parent}")))?;
-                let filter = scoping::of_reach(actor, catalogue, reach, schema, 0)?
-                    .and(Filter::In(Path::field(system::ID), vec![Value::Uuid(id)]));
-                let query = Query::new(schema.clone())
-                    .filter(filter)?
-                    .window(Window::Page { offset: 0, limit: 1 })?
-                    .deleted(Deleted::Include);
-                !self.within.query_for_rules(query).await?.items.is_empty()
-            }
-        };
-        if covered {
+        let one = std::slice::from_ref(&record);
+        if can::covered(&self.within, actor, reach, E::schema(), one).await? == [true] {
             return Ok(());
         }
-        let needed = if reach == Reach::Assigned
-            && matches!(
-                scoping::covers(actor, Reach::Team, E::schema(), &record),
-                scoping::Cover::Settled(true)
-            ) {
-            Reach::Team
-        } else {
-            Reach::All
-        };
+        let needed = can::needed(&self.within, actor, permission, E::schema(), &record).await?;
         Err(Error::Forbidden { permission: permission.clone(), held: Some(reach), needed })
     }
 

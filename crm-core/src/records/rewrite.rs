@@ -83,6 +83,21 @@ impl<E: Rules> Records<E> {
         }
     }
 
+    /// A record as it is and as a change would make it: refused where the change would be, as far as
+    /// the commit itself has no objection. Nothing is written.
+    pub(crate) async fn rehearse(
+        &self,
+        id: Id<E>,
+        expected: Option<i64>,
+        change: &Change<'_, E>,
+    ) -> Result<(E, E)> {
+        let step = Step::new(Action::Updated, change);
+        let before = self.load_among(&step.among, id, step.deleted()).await?;
+        let unit = Unit::within(&self.within);
+        let (_, after) = self.step(unit, &step, expected, before.clone()).await?;
+        Ok((before, after))
+    }
+
     /// The unit that does something to a record as it was read, not yet committed, and the record
     /// as it is then: at the same version where there is nothing to do.
     pub(super) async fn step(

@@ -6,6 +6,7 @@
 //! takes effect with all who have it, so it is not changed above anybody either.
 
 mod known;
+mod preview;
 mod service;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 
 pub(crate) use known::{Known, known};
+pub use preview::{MOST_COUNTED, MOST_SHOWN, MemberChange, ReachChange, RecordChange, RolePreview};
 pub use service::Roles;
 
 use crate::access::{BuiltIn, Grant, Grants, Permission, Reach, is_known, permissions};

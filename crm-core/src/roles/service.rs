@@ -11,7 +11,7 @@ use crate::access::{BuiltIn, Grant, Permission};
 use crate::entity::{Entity, Find, Where};
 use crate::error::{Error, Result};
 use crate::id::Id;
-use crate::records::{Bulk, Export, How, Outcome, Records, Selection};
+use crate::records::{Bulk, Can, Export, How, Outcome, Records, Selection};
 use crate::store::evaluate::{self, Row};
 use crate::store::{Aggregate, Cursor, Deleted, Group, MAX_LIMIT, Page, Query, Schema, Window};
 use crate::tenants::{TenantId, lately};
@@ -266,6 +266,20 @@ impl Roles {
         self.0.restore(id, expected).await
     }
 
+    /// As [`Records::can`]; nobody changes the built-in ones.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn can(&self, roles: &[CustomRole]) -> Result<Vec<Can>> {
+        let mut can = self.0.can(roles).await?;
+        for (can, role) in can.iter_mut().zip(roles) {
+            if Self::built_in(role.id).is_some() {
+                *can = Can::default();
+            }
+        }
+        Ok(can)
+    }
+
     /// Adds a permission to a role; one that it has already is then had at this reach.
     ///
     /// # Errors
@@ -304,7 +318,11 @@ impl Roles {
         self.0.change(id, expected, change).await
     }
 
-    fn require_own(&self, id: Id<CustomRole>) -> Result<()> {
+    pub(super) fn records(&self) -> &Records<CustomRole> {
+        &self.0
+    }
+
+    pub(super) fn require_own(&self, id: Id<CustomRole>) -> Result<()> {
         let Some(role) = Self::built_in(id) else { return Ok(()) };
         self.0.within().actor().require(&Records::<CustomRole>::permission("update"))?;
         let message = format!("{role} is built in: it cannot be changed or deleted");

@@ -8,6 +8,7 @@ mod invitations;
 mod members;
 mod rules;
 mod stats;
+mod why;
 
 use std::fmt;
 
@@ -21,6 +22,7 @@ pub use hand_over::HandedOver;
 pub use invitations::{Invitation, InvitationDraft, Invitations};
 pub use members::{Members, NewMember};
 pub use stats::MemberStats;
+pub use why::{Decision, Lacking};
 
 use crate::access::Grant;
 use crate::error::{Faults, Result};

@@ -122,7 +122,7 @@ async fn it_is_for_who_may_and_to_who_can_take_it() {
 
 /// A type of a host's own.
 #[derive(Clone, Debug, PartialEq, Entity)]
-#[entity(name = "visits", tenant, owners(assigned(engineer)), no_default_draft)]
+#[entity(name = "visits", tenant, owners(assigned(engineer, companions)), no_default_draft)]
 struct Visit {
     id: Id<Self>,
     version: i64,
@@ -132,6 +132,9 @@ struct Visit {
     /// Who makes it.
     #[entity(filter)]
     engineer: UserId,
+    /// Who comes along.
+    #[entity(filter)]
+    companions: Vec<UserId>,
 }
 
 #[async_trait::async_trait]
@@ -148,13 +151,15 @@ async fn types_of_a_hosts_own_come_along_by_themselves() {
     let ada = owner(&crm).await;
     let bob = colleague(&ada, "bob", &["user"]).await;
     let visits = ada.records::<Visit>();
-    visits.create(VisitDraft { engineer: user(&bob) }).await.unwrap();
+    let companions = vec![user(&ada), user(&bob)];
+    let visit = visits.create(VisitDraft { engineer: user(&bob), companions }).await.unwrap();
     customer(&bob, None, None).await;
     assert!(ada.members().handed_over().contains(&"visits".to_owned()));
     let only = ["visits".to_owned()];
     let handed = ada.members().hand_over(user(&bob), user(&ada), Some(&only)).await.unwrap();
     assert_eq!(handed.records, [("visits".to_owned(), 1)]);
     assert_eq!(visits.count(Visit::ENGINEER.eq(user(&ada))).await.unwrap(), 1);
+    assert_eq!(visits.get(visit.id).await.unwrap().companions, [user(&ada)], "each once");
     let handed = ada.members().hand_over(user(&bob), user(&ada), None).await.unwrap();
     assert!(handed.records.contains(&("customers".to_owned(), 1)));
 }

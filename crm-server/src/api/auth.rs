@@ -5,6 +5,7 @@ mod by_mail;
 mod profile;
 mod sessions;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -16,6 +17,9 @@ use crm_core::users::{User, UserStatus};
 use poem::Request;
 use poem::http::StatusCode;
 use poem::web::Data;
+use poem_openapi::param::Query as Parameter;
+use poem_openapi::registry::{MetaSchema, MetaSchemaRef, Registry};
+use poem_openapi::types::Type;
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -25,6 +29,7 @@ use super::body::{Body, OptionalBody};
 use super::caller::{Caller, SignedIn, origin};
 use super::envelope::{Created, Reply};
 use super::error::{ApiError, Fault};
+use super::users::{DecisionView, asked, decided};
 use super::values::Code;
 use crate::app::App;
 use crate::openapi::BASE;
@@ -420,25 +425,72 @@ impl AuthApi {
 
     /// Get one's own permissions in the tenant, each with its reach
     ///
-    /// To an API key, those that its scopes leave.
+    /// To an API key, those that its scopes leave. With a record, what one may do with that one
+    /// instead: of each permission, whether it may be used, what gives it, and what lacks.
     #[oai(path = "/permissions", method = "get")]
     async fn permissions(
         &self,
         caller: Caller,
-    ) -> Result<Reply<BTreeMap<String, String>>, ApiError> {
+        /// The type of a record: `customers`.
+        resource: Parameter<Option<String>>,
+        /// The identifier of that record.
+        id: Parameter<Option<Uuid>>,
+    ) -> Result<Reply<BTreeMap<String, OwnPermission>>, ApiError> {
         let actor = caller.crm().actor();
-        let held = actor.grants().list().into_keys();
-        let within = held.filter_map(|held| {
-            let reach = actor.reach(&held)?;
-            Some((held.to_string(), reach.to_string()))
-        });
-        Ok(Reply::new(within.collect()))
+        let Some(record) = asked(resource.0, id.0)? else {
+            let within = actor.grants().list().into_keys().filter_map(|held| {
+                let reach = OwnPermission::Reach(actor.reach(&held)?.to_string());
+                Some((held.to_string(), reach))
+            });
+            return Ok(Reply::new(within.collect()));
+        };
+        let decided = decided(&caller, actor.user(), &record).await?.into_iter();
+        let decided =
+            decided.map(|(permission, view)| (permission, OwnPermission::Decision(Box::new(view))));
+        Ok(Reply::new(decided.collect()))
     }
 
     /// Get the codes of one's own roles in the tenant
     #[oai(path = "/roles", method = "get")]
     async fn roles(&self, caller: Caller) -> Result<Reply<Vec<String>>, ApiError> {
         Ok(Reply::new(caller.membership().member.roles.clone()))
+    }
+}
+
+/// One's own permission: how far it reaches, or what it means for a record.
+#[derive(Debug, Clone, Serialize)]
+#[serde(untagged)]
+pub enum OwnPermission {
+    /// The reach at which it is held.
+    Reach(String),
+    /// What it means for the record that was asked for.
+    Decision(Box<DecisionView>),
+}
+
+impl Type for OwnPermission {
+    const IS_REQUIRED: bool = true;
+    type RawValueType = Self;
+    type RawElementValueType = Self;
+
+    fn name() -> Cow<'static, str> {
+        "OwnPermission".into()
+    }
+
+    fn schema_ref() -> MetaSchemaRef {
+        let one_of = vec![String::schema_ref(), DecisionView::schema_ref()];
+        MetaSchemaRef::Inline(Box::new(MetaSchema { one_of, ..MetaSchema::ANY }))
+    }
+
+    fn register(registry: &mut Registry) {
+        DecisionView::register(registry);
+    }
+
+    fn as_raw_value(&self) -> Option<&Self> {
+        Some(self)
+    }
+
+    fn raw_element_iter<'a>(&'a self) -> Box<dyn Iterator<Item = &'a Self> + 'a> {
+        Box::new(std::iter::once(self))
     }
 }
 

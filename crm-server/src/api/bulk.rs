@@ -21,7 +21,7 @@ use super::body::MergePatch;
 use super::caller::Caller;
 use super::crud::{self, Resource, Service};
 use super::envelope::Reply;
-use super::error::{ApiError, Fault};
+use super::error::{ApiError, Fault, MissingPermission};
 use super::values::Code;
 
 /// Parameters of a list that choose no records.
@@ -130,6 +130,9 @@ pub struct BulkFault {
     /// The path of the field at fault.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The permission that is lacking, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingPermission>,
 }
 
 impl BulkUpdateInput {
@@ -252,10 +255,11 @@ fn told(id: Uuid, error: Error) -> Vec<BulkFault> {
         let detail = error.detail().unwrap_or_default();
         tracing::error!(record = %id, detail, "a record could not be changed with others");
     }
-    let each = |Fault { code, message, field }: Fault| BulkFault {
+    let each = |Fault { code, message, field, missing }: Fault| BulkFault {
         code: code.into_owned(),
         message,
         field,
+        missing,
     };
     error.faults().iter().cloned().map(each).collect()
 }
@@ -271,9 +275,10 @@ fn refusal<E>(outcomes: &[Outcome<E>], places: &[Uuid]) -> Option<ApiError> {
         status.get_or_insert(error.status());
         let place = places.iter().position(|place| *place == id.uuid());
         let record = place.map_or_else(|| id.to_string(), |place| format!("ids[{place}]"));
-        faults.extend(error.faults().iter().cloned().map(|Fault { code, message, field }| {
-            let field = field.map_or_else(|| record.clone(), |field| format!("{record}.{field}"));
-            Fault::at(field, code, message)
+        faults.extend(error.faults().iter().cloned().map(|fault| {
+            let of = fault.field.as_ref();
+            let field = of.map_or_else(|| record.clone(), |field| format!("{record}.{field}"));
+            Fault { field: Some(field), ..fault }
         }));
     }
     status.map(|status| ApiError::with_faults(status, faults))
@@ -384,7 +389,7 @@ fn quoted(text: &str) -> String {
 /// A fault of the patch, under the field of the body that it stands in.
 fn in_changes(error: ApiError) -> Error {
     let unreadable = error.status() == StatusCode::BAD_REQUEST;
-    let mut faults = error.faults().iter().map(|Fault { code, message, field }| {
+    let mut faults = error.faults().iter().map(|Fault { code, message, field, missing: _ }| {
         let code = match code {
             std::borrow::Cow::Borrowed(code) => code,
             std::borrow::Cow::Owned(_) => "INVALID_VALUE",

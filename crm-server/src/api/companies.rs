@@ -18,7 +18,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::crud::Resource;
+use super::crud::{CAN, CanView, Resource};
 use super::embed::{self, Person, RecordBrief, TagBrief, UserBrief};
 use super::envelope::Reply;
 use super::error::ApiError;
@@ -123,6 +123,10 @@ pub struct CompanyView {
     /// Its relations to other records, embedded where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relations: Option<RelationsBrief>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A company to write. It has to have a name.
@@ -185,8 +189,8 @@ impl Resource for CompanyResource {
 
     const PATH: &'static str = "/companies";
     const EXPANSIONS: &'static [&'static str] =
-        &["assignedUser", "tags", "references", "relations"];
-    const ON_DEMAND: &'static [&'static str] = &["relations"];
+        &["assignedUser", "tags", "references", "relations", CAN];
+    const ON_DEMAND: &'static [&'static str] = &["relations", CAN];
 
     fn service(crm: &TenantCrm) -> Records<Company> {
         crm.records()
@@ -249,7 +253,12 @@ impl Resource for CompanyResource {
             assigned_user: None,
             references: None,
             relations: None,
+            can: None,
         }
+    }
+
+    fn can(view: &mut CompanyView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(company: Company) -> CompanyInput {

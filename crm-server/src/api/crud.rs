@@ -9,13 +9,13 @@ use std::sync::Arc;
 
 use crm_core::custom_fields::{CustomField, CustomFieldDefinitions};
 use crm_core::language::{ListRequest, ParameterDescription, describe, parse_list};
-use crm_core::records::{Bulk, Export, How, Outcome, Selection};
+use crm_core::records::{Bulk, Can, Export, How, Outcome, Selection};
 use crm_core::store::{Deleted, Filter, Page, Query};
 use crm_core::{Draft, Entity, Error, Id, Records, Result, Rules, TenantCrm};
 use poem::Request;
-use poem_openapi::OpenApi;
 use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::types::Type;
+use poem_openapi::{Object, OpenApi};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -35,6 +35,26 @@ use crate::openapi::BASE;
 /// How often a merge is tried again when somebody else was faster.
 const ATTEMPTS: u32 = 5;
 
+/// The expansion that says of each record what the caller may do with it.
+pub const CAN: &str = "_can";
+
+/// What the caller may do with a record, as far as permissions decide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Object)]
+#[oai(rename = "Can")]
+pub struct CanView {
+    /// It may be changed.
+    pub update: bool,
+    /// It may be deleted.
+    pub delete: bool,
+}
+
+impl From<Can> for CanView {
+    fn from(can: Can) -> Self {
+        let Can { update, delete } = can;
+        Self { update, delete }
+    }
+}
+
 /// A record type as the API shows and takes it.
 pub trait Resource: Send + Sync + 'static {
     /// The library's type.
@@ -49,9 +69,9 @@ pub trait Resource: Send + Sync + 'static {
     /// Where its records are, below the base: `/customers`.
     const PATH: &'static str;
     /// What a list can embed, and embeds unless `expand` says otherwise.
-    const EXPANSIONS: &'static [&'static str] = &[];
+    const EXPANSIONS: &'static [&'static str] = &[CAN];
     /// What of it is embedded only where `expand` asks for it.
-    const ON_DEMAND: &'static [&'static str] = &[];
+    const ON_DEMAND: &'static [&'static str] = &[CAN];
     /// The parameters of its lists that are no fields of its records.
     const PARAMETERS: &'static [&'static str] = &[];
 
@@ -59,6 +79,8 @@ pub trait Resource: Send + Sync + 'static {
     fn service(crm: &TenantCrm) -> Self::Service;
     /// What is answered. Takes the entity apart by its fields, so that none can be forgotten.
     fn view(entity: Self::Entity) -> Self::View;
+    /// Where the view says what the caller may do with it.
+    fn can(view: &mut Self::View) -> &mut Option<CanView>;
     /// What would be written to get the entity as it is. Takes it apart too.
     fn input(entity: Self::Entity) -> Self::Input;
     /// The version that what is written expects.
@@ -148,6 +170,8 @@ pub trait Service<E: Entity>: Send + Sync {
         what: &Bulk<E>,
         how: How,
     ) -> impl Future<Output = Result<Vec<Outcome<E>>>> + Send;
+    /// What may be done with each of these.
+    fn can(&self, entities: &[E]) -> impl Future<Output = Result<Vec<Can>>> + Send;
     /// Brings one back.
     fn restore(&self, id: Id<E>, expected: Option<i64>) -> impl Future<Output = Result<E>> + Send;
 }
@@ -194,6 +218,10 @@ macro_rules! services {
                 how: How,
             ) -> Result<Vec<Outcome<$of>>> {
                 self.bulk(which, what, how).await
+            }
+            async fn can(&self, entities: &[$of]) -> Result<Vec<Can>> {
+                let records: fn(&Self) -> &Records<$of> = $records;
+                records(self).can(entities).await
             }
             async fn restore(&self, id: Id<$of>, expected: Option<i64>) -> Result<$of> {
                 self.restore(id, expected).await
@@ -250,16 +278,7 @@ impl<R: Resource> Crud<R> {
         /// What to embed, separated by commas, instead of what is embedded by itself.
         expand: Parameter<Vec<String>>,
     ) -> Result<Reply<R::View>, ApiError> {
-        let given = expand.0.iter().flat_map(|text| text.split(',')).map(str::trim);
-        let given = given.filter(|name| !str::is_empty(name)).map(str::to_owned).collect();
-        let expand: Option<Vec<String>> = (!expand.0.is_empty()).then_some(given);
-        // Before the store is asked: what cannot be embedded is a fault of the request.
-        wanted::<R>(expand.as_deref())?;
-        let entity = R::service(caller.crm()).load(Id::new(id.0), Deleted::Exclude).await?;
-        let version = entity.version();
-        let views = views::<R>(&caller, vec![entity], expand.as_deref()).await?;
-        let view = views.into_iter().next().ok_or_else(|| Error::internal("a view is missing"))?;
-        Ok(Reply::new(view).version(version))
+        get::<R>(&caller, id.0, &expand.0).await
     }
 
     /// Replace a {record}
@@ -493,9 +512,49 @@ pub async fn views<R: Resource>(
     expand: Option<&[String]>,
 ) -> Result<Vec<R::View>, ApiError> {
     let wanted = wanted::<R>(expand)?;
+    Ok(shown::<R>(caller.crm(), entities, &wanted).await?)
+}
+
+/// The views of records, with what is wanted of what can be embedded.
+///
+/// # Errors
+/// As the services'.
+pub async fn shown<R: Resource>(
+    crm: &TenantCrm,
+    entities: Vec<R::Entity>,
+    wanted: &[String],
+) -> Result<Vec<R::View>> {
+    let can = match wanted.iter().any(|name| name == CAN) {
+        true => R::service(crm).can(&entities).await?,
+        false => Vec::new(),
+    };
     let mut views: Vec<R::View> = entities.into_iter().map(R::view).collect();
-    R::expand(caller.crm(), &mut views, &wanted).await?;
+    for (view, can) in views.iter_mut().zip(can) {
+        *R::can(view) = Some(can.into());
+    }
+    R::expand(crm, &mut views, wanted).await?;
     Ok(views)
+}
+
+/// One record, with what is to be embedded: everything unless `expand` says otherwise.
+///
+/// # Errors
+/// 400 where that cannot be embedded; as the services'.
+pub async fn get<R: Resource>(
+    caller: &Caller,
+    id: Uuid,
+    expand: &[String],
+) -> Result<Reply<R::View>, ApiError> {
+    let given = expand.iter().flat_map(|text| text.split(',')).map(str::trim);
+    let given = given.filter(|name| !str::is_empty(name)).map(str::to_owned).collect();
+    let expand: Option<Vec<String>> = (!expand.is_empty()).then_some(given);
+    // Before the store is asked: what cannot be embedded is a fault of the request.
+    wanted::<R>(expand.as_deref())?;
+    let entity = R::service(caller.crm()).load(Id::new(id), Deleted::Exclude).await?;
+    let version = entity.version();
+    let views = views::<R>(caller, vec![entity], expand.as_deref()).await?;
+    let view = views.into_iter().next().ok_or_else(|| Error::internal("a view is missing"))?;
+    Ok(Reply::new(view).version(version))
 }
 
 /// The view of one record, with what is embedded by itself.

@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 use super::body::Body;
 use super::caller::Caller;
-use super::crud::{self, Resource};
+use super::crud::{self, CanView, Resource};
 use super::envelope::Reply;
 use super::error::ApiError;
 use super::etag;
@@ -64,6 +64,10 @@ pub struct CustomFieldView {
     /// What is still to be done to stored values; null where that is nothing. `POST
     /// /custom-fields/{id}/proceed` does the next part of it.
     pub work: Option<WorkView>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// What is still to be done to stored values after a definition has changed.
@@ -283,7 +287,12 @@ impl Resource for CustomFieldResource {
             default,
             help,
             work,
+            can: None,
         }
+    }
+
+    fn can(view: &mut CustomFieldView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(field: CustomField) -> CustomFieldInput {

@@ -6,15 +6,18 @@ use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
+use crm_core::access::{Permission, Reach};
 use crm_core::idempotency::IN_USE;
 use crm_core::{Error, FieldError, Rejection};
 use poem::error::{MethodNotAllowedError, NotFoundError, ReadBodyError, ResponseError};
 use poem::http::{HeaderValue, StatusCode, header};
 use poem::{IntoResponse, Response};
-use poem_openapi::ApiResponse;
 use poem_openapi::error::{ParseParamError, ParsePathError};
 use poem_openapi::registry::{MetaResponses, Registry};
+use poem_openapi::{ApiResponse, Object};
 use serde::Serialize;
+
+use super::values::Code;
 
 /// One thing that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -26,12 +29,34 @@ pub struct Fault {
     /// The path of the field at fault, as the caller wrote it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
+    /// The permission that is lacking, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingPermission>,
+}
+
+/// A permission that would be needed and is not held, or not as far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Object)]
+pub struct MissingPermission {
+    /// The permission: `customers:update`.
+    pub permission: String,
+    /// The reach at which it is held; none where it is not held at all.
+    pub held: Option<Code<Reach>>,
+    /// The least reach that would do.
+    pub needed: Code<Reach>,
+}
+
+impl MissingPermission {
+    /// This permission, which is held so far and needed so far.
+    pub fn new(permission: &Permission, held: Option<Reach>, needed: Reach) -> Self {
+        let permission = permission.to_string();
+        Self { permission, held: held.map(Code), needed: Code(needed) }
+    }
 }
 
 impl Fault {
     /// A fault of the request as a whole.
     pub fn new(code: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), field: None }
+        Self { code: code.into(), message: message.into(), field: None, missing: None }
     }
 
     /// A fault of one field; of none where its name is empty.
@@ -42,7 +67,7 @@ impl Fault {
     ) -> Self {
         let field = field.into();
         let field = if field.is_empty() { None } else { Some(field) };
-        Self { code: code.into(), message: message.into(), field }
+        Self { code: code.into(), message: message.into(), field, missing: None }
     }
 }
 
@@ -271,7 +296,12 @@ impl From<Error> for ApiError {
             Error::Unreadable(fault) => Self::new(StatusCode::BAD_REQUEST, fault.into()),
             Error::NotFound { .. } => plain(StatusCode::NOT_FOUND),
             Error::Unauthenticated(_) => plain(StatusCode::UNAUTHORIZED),
-            Error::Forbidden { .. } | Error::Refused { .. } => plain(StatusCode::FORBIDDEN),
+            Error::Forbidden { permission, held, needed } => {
+                let missing = MissingPermission::new(&permission, held, needed);
+                let fault = Fault { missing: Some(missing), ..Fault::new(code, message) };
+                Self::new(StatusCode::FORBIDDEN, fault)
+            }
+            Error::Refused { .. } => plain(StatusCode::FORBIDDEN),
             Error::Stale { .. } => plain(StatusCode::PRECONDITION_FAILED),
             Error::Conflict { code, field, message } => {
                 let fault = Fault::at(field.unwrap_or_default(), code, message);
@@ -335,7 +365,6 @@ impl ApiResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crm_core::access::{Permission, Reach};
 
     fn status(error: Error) -> u16 {
         ApiError::from(error).status().as_u16()

@@ -306,8 +306,7 @@ impl<R: Resource> Making<R> {
     async fn part(&mut self) -> Result<Option<Vec<Map<String, Value>>>, Error> {
         let Some(entities) = self.export.part().await? else { return Ok(None) };
         self.given += entities.len() as u64;
-        let mut views: Vec<R::View> = entities.into_iter().map(R::view).collect();
-        R::expand(self.caller.crm(), &mut views, &self.wanted).await?;
+        let mut views = crud::shown::<R>(self.caller.crm(), entities, &self.wanted).await?;
         R::seen(self.caller.crm(), &self.parameters, &mut views).map_err(Error::internal)?;
         let shown = |view: &R::View| match serde_json::to_value(view) {
             Ok(Value::Object(record)) => Ok(record),

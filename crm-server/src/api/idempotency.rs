@@ -36,6 +36,8 @@ const SECRET: &[&str] = &["/auth/"];
 /// What works in steps, each a commit of its own, and goes on where it is called again: the first
 /// step must not stand for all of them.
 const IN_STEPS: &[&str] = &["/hand-over", "/proceed"];
+/// What changes nothing, however often it is asked.
+const CHANGELESS: &[&str] = &["/preview"];
 /// How long a repetition waits for the answer of the first.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How often it looks.
@@ -46,7 +48,7 @@ const KEPT: [HeaderName; 3] = [header::CONTENT_TYPE, header::ETAG, header::LOCAT
 /// Whether POSTs to a path below the base take a key.
 pub fn takes_key(path: &str) -> bool {
     !SECRET.iter().any(|secret| path.starts_with(secret))
-        && !IN_STEPS.iter().any(|steps| path.ends_with(steps))
+        && !IN_STEPS.iter().chain(CHANGELESS).any(|ending| path.ends_with(ending))
 }
 
 /// What is needed to ask for a record in place of a lost answer.

@@ -7,7 +7,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::crud::Resource;
+use super::crud::{CanView, Resource};
 
 /// Tags.
 #[derive(Debug)]
@@ -32,6 +32,10 @@ pub struct TagView {
     pub name: String,
     /// Its colour, `#rrggbb`.
     pub color: Option<String>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A tag to write.
@@ -61,7 +65,20 @@ impl Resource for TagResource {
 
     fn view(tag: Tag) -> TagView {
         let Tag { id, version, created_at, updated_at, deleted_at, name, color } = tag;
-        TagView { id: id.uuid(), version, created_at, updated_at, deleted_at, name, color }
+        TagView {
+            id: id.uuid(),
+            version,
+            created_at,
+            updated_at,
+            deleted_at,
+            name,
+            color,
+            can: None,
+        }
+    }
+
+    fn can(view: &mut TagView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(tag: Tag) -> TagInput {

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::caller::Caller;
-use super::crud::Resource;
+use super::crud::{CAN, CanView, Resource};
 use super::embed::{self, UserBrief};
 
 /// Teams.
@@ -48,6 +48,10 @@ pub struct TeamView {
     /// Who is in it, embedded where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub member_users: Option<Vec<UserBrief>>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A team to write.
@@ -77,8 +81,8 @@ impl Resource for TeamResource {
     type Input = TeamInput;
 
     const PATH: &'static str = "/teams";
-    const EXPANSIONS: &'static [&'static str] = &["managerUsers", "memberUsers"];
-    const ON_DEMAND: &'static [&'static str] = &["memberUsers"];
+    const EXPANSIONS: &'static [&'static str] = &["managerUsers", "memberUsers", CAN];
+    const ON_DEMAND: &'static [&'static str] = &["memberUsers", CAN];
 
     fn service(crm: &TenantCrm) -> Teams {
         crm.teams()
@@ -108,7 +112,12 @@ impl Resource for TeamResource {
             managers: managers.into_iter().map(UserId::uuid).collect(),
             manager_users: None,
             member_users: None,
+            can: None,
         }
+    }
+
+    fn can(view: &mut TeamView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(team: Team) -> TeamInput {

@@ -185,7 +185,10 @@ const FAILURES: &[Failure] = &[
             (Trait::List, OF_LISTS),
             (Trait::Many, OF_LISTS),
             (Trait::Path, &["INVALID_PARAMETER"]),
-            (Trait::Query, &["INVALID_PARAMETER", "INVALID_TEXT", "UNKNOWN_EXPANSION"]),
+            (
+                Trait::Query,
+                &["INVALID_PARAMETER", "INVALID_TEXT", "UNKNOWN_EXPANSION", "UNKNOWN_RECORD_TYPE"],
+            ),
             (Trait::Version, &["INVALID_HEADER"]),
             (Trait::Key, &["INVALID_HEADER"]),
         ],
@@ -390,6 +393,10 @@ impl Failure {
         if let Some(field) = field {
             fault["field"] = json!(field);
         }
+        if code == "FORBIDDEN" {
+            fault["missing"] =
+                json!({"permission": "customers:update", "held": null, "needed": "assigned"});
+        }
         let mut response = json!({
             "description": format!("{}: `{}`", self.meaning, codes.join("`, `")),
             "content": {"application/json": {
@@ -465,6 +472,10 @@ pub(super) fn fault() -> Value {
                 "type": "string",
                 "description": "The path of the field at fault, where there is one.",
                 "example": "companyName"
+            },
+            "missing": {
+                "description": "The permission that is lacking, where one is.",
+                "$ref": "#/components/schemas/MissingPermission"
             }
         }
     })
@@ -508,7 +519,7 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
     let query = operation["parameters"]
         .as_array()
         .is_some_and(|all| all.iter().any(|parameter| parameter["in"] == "query"));
-    let one = path.contains('{');
+    let one = path.contains('{') || path == "/auth/permissions";
     let creates = operation["responses"].get("201").is_some();
     let writes = method != "get" && (guarded || creates);
     let has = |of: &Trait| match of {

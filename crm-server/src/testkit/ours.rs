@@ -46,6 +46,7 @@ pub fn given() -> Given {
         ("POST /users", json!({"roles": ["user"]})),
         ("POST /users/roles", json!({"permissions": [grant]})),
         ("POST /users/roles/{id}/permissions", grant.clone()),
+        ("POST /users/roles/{id}/preview", json!({"permissions": [grant], "code": null})),
         (
             "DELETE /users/roles/{id}/permissions/{permission}",
             json!({"permission": "customers:read"}),

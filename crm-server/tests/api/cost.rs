@@ -85,6 +85,7 @@ async fn a_list_asks_the_store_as_often_however_many_records_it_embeds_for() {
     let first = asked("/api/v1/customers?limit=50", &after_a_tag).await;
     assert_eq!(first, 3, "the page, the companies, the tags");
     assert_eq!(asked("/api/v1/customers?limit=50&expand=", &again).await, 1);
+    assert_eq!(asked("/api/v1/customers?limit=50&expand=_can", &again).await, 1);
     server.stop().await;
 }
 

@@ -102,4 +102,6 @@ mod users;
 #[cfg(test)]
 mod vocabulary;
 #[cfg(test)]
+mod why;
+#[cfg(test)]
 mod wire;

@@ -14,6 +14,80 @@ fn grants(all: &[(&str, &str)]) -> Value {
 }
 
 for_each_store! {
+    async fn what_a_change_would_mean_is_told_before_it_is_made(server: &TestServer) {
+        let owner = server.owner("acme").await;
+        let input = |permissions: Value| json!({"name": "Readers", "permissions": permissions});
+        let one = |permission: &str, reach: &str| json!({"permission": permission, "reach": reach});
+        let before = json!([one("customers:read", "assigned"), one("customers:update", "assigned")]);
+        let role = owner.post("/api/v1/users/roles", input(before)).await.data();
+        let path = format!("/api/v1/users/roles/{}", role["id"].as_str().unwrap());
+        let preview = format!("{path}/preview");
+        let bob = server.colleague(&owner, BuiltIn::SalesRep).await;
+        let eve = server.colleague(&owner, BuiltIn::Readonly).await;
+        for (who, roles) in [(&bob, json!(["readers"])), (&eve, json!(["readers", "readonly"]))] {
+            let user = format!("/api/v1/users/{}", who.user);
+            owner.patch(&user, json!({"roles": roles})).await.is(200);
+        }
+        for of in [&bob, &owner, &owner] {
+            let customer = json!({"companyName": "Acme", "assignedTo": of.user});
+            owner.post("/api/v1/customers", customer).await.is(201);
+        }
+        let now = owner.get(&path).await.data();
+        let after = input(json!([one("customers:read", "all"), one("customers:export", "all")]));
+        let told = owner.post(&preview, after.clone()).await.data();
+        assert_eq!((&told["holders"], &told["permissions"]), (&json!(2), &after["permissions"]));
+        let of = |who: &crate::support::Person| {
+            let users = told["users"].as_array().unwrap();
+            users.iter().find(|user| user["id"] == who.user).unwrap().clone()
+        };
+        let change = |permission: &str, change: &str, before: Value, after: Value| {
+            json!({"permission": permission, "change": change, "before": before, "after": after})
+        };
+        let (export, update) = (
+            change("customers:export", "gained", Value::Null, json!("all")),
+            change("customers:update", "lost", json!("assigned"), Value::Null),
+        );
+        let read = change("customers:read", "widened", json!("assigned"), json!("all"));
+        assert_eq!(of(&bob)["permissions"], json!([export, read, update]));
+        let records = json!([{"recordType": "customers", "before": 1, "after": 3}]);
+        assert_eq!(of(&bob)["records"], records);
+        // Who has it by another role gains nothing.
+        assert_eq!(of(&eve)["permissions"], json!([export, update]));
+        assert_eq!(of(&eve)["records"], json!([]));
+        // Nothing was changed, and it comes as it was told.
+        assert_eq!(owner.get(&path).await.data(), now);
+        assert_eq!(bob.get("/api/v1/customers").await.is(200)["meta"]["total"], 1);
+        owner.put(&path, after.clone()).await.is(200);
+        assert_eq!(bob.get("/api/v1/customers").await.is(200)["meta"]["total"], 3);
+        let told = owner.post(&preview, after).await.data();
+        assert_eq!(told["users"], json!([]), "nothing would change");
+
+        // Refused where the change would be.
+        let wrong = input(json!([one("customers:fly", "all")]));
+        owner.post(&preview, wrong).await.fails(422, "UNKNOWN_PERMISSION");
+        let stale = owner.with("If-Match", "\"1\"").post(&preview, input(json!([]))).await;
+        stale.fails(412, "STALE_VERSION");
+        let admin = server.colleague(&owner, BuiltIn::Admin).await;
+        let above = input(json!([one("tenants:delete", "all")]));
+        let refused = admin.post(&preview, above.clone()).await.fails(403, "FORBIDDEN");
+        assert_eq!(refused["errors"], admin.put(&path, above).await.json()["errors"]);
+        bob.post(&preview, input(json!([]))).await.fails(403, "FORBIDDEN");
+        let built_in = owner.get("/api/v1/users/roles?code=manager").await.is(200);
+        let built_in = built_in["data"][0]["id"].as_str().unwrap().to_owned();
+        let built_in = format!("/api/v1/users/roles/{built_in}/preview");
+        owner.post(&built_in, input(json!([]))).await.fails(403, "BUILT_IN_ROLE");
+        // Of people whom one may not see nothing is told, nor of records that one may not read.
+        owner.patch(&format!("/api/v1/users/{}", eve.user), json!({"roles": ["readonly"]})).await.is(200);
+        let clerk = server.colleague(&owner, BuiltIn::SalesRep).await;
+        let some = json!({"permissions": [
+            one("roles:read", "all"), one("roles:manage", "all"), one("customers:export", "all"),
+            one("customers:update", "assigned"), one("customers:read", "all"),
+        ]});
+        owner.put(&format!("/api/v1/users/{}/permissions", clerk.user), some).await.is(200);
+        let told = clerk.post(&preview, input(json!([]))).await.data();
+        assert_eq!((&told["holders"], &told["users"]), (&json!(1), &json!([])));
+    }
+
     async fn a_role_is_made_given_changed_and_deleted(server: &TestServer) {
         let owner = server.owner("acme").await;
         let permissions = grants(&[("customers:read", "all"), ("customers:update", "assigned")]);

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::api::crud::Resource;
+use crate::api::crud::{CAN, CanView, Resource};
 use crate::api::embed::{self, CompanyBrief, Person, RecordBrief, TagBrief, UserBrief};
 use crate::api::relations::{RelationsBrief, embed_relations};
 use crate::api::values::Code;
@@ -122,6 +122,10 @@ pub struct CustomerView {
     /// Its relations to other records, embedded where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub relations: Option<RelationsBrief>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A customer to write. One of the names or an e-mail address has to be there.
@@ -213,8 +217,9 @@ impl Resource for CustomerResource {
         "company",
         "references",
         "relations",
+        CAN,
     ];
-    const ON_DEMAND: &'static [&'static str] = &["relations"];
+    const ON_DEMAND: &'static [&'static str] = &["relations", CAN];
 
     fn service(crm: &TenantCrm) -> Records<Customer> {
         crm.records()
@@ -303,7 +308,12 @@ impl Resource for CustomerResource {
             company: None,
             references: None,
             relations: None,
+            can: None,
         }
+    }
+
+    fn can(view: &mut CustomerView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(customer: Customer) -> CustomerInput {

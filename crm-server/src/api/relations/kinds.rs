@@ -7,7 +7,7 @@ use poem_openapi::Object;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::api::crud::Resource;
+use crate::api::crud::{CanView, Resource};
 
 /// A tenant's own kinds of relations.
 #[derive(Debug)]
@@ -42,6 +42,10 @@ pub struct RelationKindView {
     pub to_types: Vec<String>,
     /// When to use it.
     pub description: Option<String>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A kind of relation to write. Its key, and whether it is symmetric, cannot be changed.
@@ -138,7 +142,12 @@ impl Resource for RelationKindResource {
             from_types,
             to_types,
             description,
+            can: None,
         }
+    }
+
+    fn can(view: &mut RelationKindView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(kind: RelationKind) -> RelationKindInput {

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::{by_ends, described_ends, named};
-use crate::api::crud::Resource;
+use crate::api::crud::{CAN, CanView, Resource};
 use crate::api::error::ApiError;
 use crate::api::values::Code;
 
@@ -54,6 +54,10 @@ pub struct RelationView {
     /// How the record sees it that the list was asked for by `record`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub seen: Option<SeenView>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A record at the end of a relation.
@@ -146,7 +150,7 @@ impl Resource for RelationResource {
     type Input = RelationInput;
 
     const PATH: &'static str = "/relations";
-    const EXPANSIONS: &'static [&'static str] = &[TITLES, NAMES];
+    const EXPANSIONS: &'static [&'static str] = &[TITLES, NAMES, CAN];
     const PARAMETERS: &'static [&'static str] = &["record", "from", "to"];
 
     fn service(crm: &TenantCrm) -> Relations {
@@ -210,7 +214,12 @@ impl Resource for RelationResource {
             attributes,
             created_by: created_by.map(UserId::uuid),
             seen: None,
+            can: None,
         }
+    }
+
+    fn can(view: &mut RelationView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(relation: Relation) -> RelationInput {

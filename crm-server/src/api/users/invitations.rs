@@ -5,14 +5,14 @@ use crm_core::records::Records;
 use crm_core::users::{Invitation, InvitationDraft};
 use crm_core::{Entity, Id, Result, TenantCrm};
 use poem::Request;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::super::body::Body;
 use super::super::caller::Caller;
-use super::super::crud::{self, Resource, parameters};
+use super::super::crud::{self, CanView, Resource, parameters};
 use super::super::envelope::{Created, Listed, Reply};
 use super::super::error::ApiError;
 use super::super::etag;
@@ -57,6 +57,10 @@ pub struct InvitationView {
     pub sent: i64,
     /// Who accepted it.
     pub accepted_by: Option<Uuid>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// Somebody to ask.
@@ -118,7 +122,12 @@ impl Resource for InvitationResource {
             expires_at,
             sent,
             accepted_by: accepted_by.map(Id::uuid),
+            can: None,
         }
+    }
+
+    fn can(view: &mut InvitationView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(invitation: Invitation) -> InvitationInput {
@@ -185,9 +194,14 @@ impl InvitationsApi {
 
     /// Get an invitation
     #[oai(path = "/:id", method = "get")]
-    async fn get(&self, caller: Caller, id: Path<Uuid>) -> Result<Reply<InvitationView>, ApiError> {
-        let invitation = caller.crm().invitations().get(Id::new(id.0)).await?;
-        crud::reply::<InvitationResource>(&caller, invitation).await
+    async fn get(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        /// What to embed, separated by commas, instead of what is embedded by itself.
+        expand: Parameter<Vec<String>>,
+    ) -> Result<Reply<InvitationView>, ApiError> {
+        crud::get::<InvitationResource>(&caller, id.0, &expand.0).await
     }
 
     /// Cancel an invitation

@@ -8,11 +8,10 @@ mod roles;
 mod stats;
 mod view;
 
-use crm_core::store::Deleted;
 use crm_core::users::{Member, NewMember, UserId, UserStatus};
 use crm_core::{Error, Id};
 use poem::Request;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -32,10 +31,14 @@ use crate::openapi::BASE;
 pub use activity::{ActivityApi, ActivityView};
 pub use invitations::{InvitationInput, InvitationResource, InvitationView, InvitationsApi};
 pub use permissions::{
-    GrantInput, GrantView, HeldView, PermissionView, PermissionsApi, PermissionsInput,
-    PermissionsView, SourceView,
+    DecisionView, GrantInput, GrantView, HeldView, PermissionView, PermissionsApi,
+    PermissionsInput, PermissionsView, SourceView,
 };
-pub use roles::{RoleInput, RolePermissionsApi, RoleResource, RoleView};
+pub(super) use permissions::{asked, decided};
+pub use roles::{
+    PermissionChange, ReachChangeView, RecordChangeView, RoleInput, RolePermissionsApi,
+    RolePreviewView, RoleResource, RoleView, UserChangeView,
+};
 pub use stats::{MemberStatsView, StatsApi, lists};
 pub use view::{
     HandOverInput, HandOverView, MemberInput, MemberResource, MemberView, NewMemberInput,
@@ -91,9 +94,14 @@ impl UsersApi {
 
     /// Get a user
     #[oai(path = "/:id", method = "get")]
-    async fn get(&self, caller: Caller, id: Path<Uuid>) -> Result<Reply<MemberView>, ApiError> {
-        let member = caller.crm().members().load(Id::new(id.0), Deleted::Exclude).await?;
-        crud::reply::<MemberResource>(&caller, member).await
+    async fn get(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        /// What to embed, separated by commas, instead of what is embedded by itself.
+        expand: Parameter<Vec<String>>,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        crud::get::<MemberResource>(&caller, id.0, &expand.0).await
     }
 
     /// Replace a user's place in the tenant

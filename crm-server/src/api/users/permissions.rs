@@ -1,10 +1,12 @@
 //! What there is to have permissions for, and what one user may do.
 
+use std::collections::BTreeMap;
+
 use crm_core::access::{Class, Grant, Permission, Reach, all_permissions};
-use crm_core::users::{HeldPermission, Permissions, Source};
-use crm_core::{Error, Id};
+use crm_core::users::{Decision, HeldPermission, Lacking, Permissions, Source, UserId};
+use crm_core::{EndRef, Error, Id};
 use poem::Request;
-use poem_openapi::param::Path;
+use poem_openapi::param::{Path, Query as Parameter};
 use poem_openapi::{Object, OpenApi};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -13,7 +15,7 @@ use super::super::body::Body;
 use super::super::caller::Caller;
 use super::super::crud;
 use super::super::envelope::Reply;
-use super::super::error::ApiError;
+use super::super::error::{ApiError, MissingPermission};
 use super::super::etag;
 use super::super::values::Code;
 use super::MemberResource;
@@ -142,27 +144,101 @@ pub struct PermissionsView {
     pub extra: Vec<GrantView>,
     /// What both come to.
     pub effective: Vec<HeldView>,
+    /// What the user may do with the record that is asked for, by the names of the permissions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record: Option<BTreeMap<String, DecisionView>>,
+}
+
+/// Whether something may be done with a record, as far as permissions decide, and why.
+#[derive(Debug, Clone, Serialize, Object)]
+#[oai(rename = "Decision")]
+pub struct DecisionView {
+    /// Whether it may be done.
+    pub allowed: bool,
+    /// The reach at which the permission is held; none where it is not.
+    pub reach: Option<Code<Reach>>,
+    /// What gives it.
+    pub from: Vec<SourceView>,
+    /// What lacks, where it may not be done. What cannot be read can neither be changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub missing: Option<MissingPermission>,
+}
+
+impl From<Decision> for DecisionView {
+    fn from(decision: Decision) -> Self {
+        let Decision { permission: _, held, from, lacking } = decision;
+        let missing = lacking.map(|Lacking { permission, held, needed }| {
+            MissingPermission::new(&permission, held, needed)
+        });
+        Self {
+            allowed: missing.is_none(),
+            reach: held.map(Code),
+            from: from.into_iter().map(SourceView::from).collect(),
+            missing,
+        }
+    }
+}
+
+impl From<(Source, Reach)> for SourceView {
+    fn from((source, reach): (Source, Reach)) -> Self {
+        let role = match source {
+            Source::Role(code) => Some(code),
+            Source::Extra => None,
+        };
+        Self { role, reach: Code(reach) }
+    }
+}
+
+/// The record that is asked for, if one is.
+///
+/// # Errors
+/// 400 where half of it is named.
+pub(crate) fn asked(
+    resource: Option<String>,
+    id: Option<Uuid>,
+) -> Result<Option<EndRef>, ApiError> {
+    let half = |name: &str| {
+        let message = "expected resource and id together, got one of them";
+        Err(ApiError::unreadable(name, "INVALID_PARAMETER", message))
+    };
+    match (resource, id) {
+        (Some(resource), Some(id)) => Ok(Some(EndRef::new(resource, id))),
+        (None, None) => Ok(None),
+        (Some(_), None) => half("id"),
+        (None, Some(_)) => half("resource"),
+    }
+}
+
+/// What a user may do with a record.
+///
+/// # Errors
+/// As the service's.
+pub(crate) async fn decided(
+    caller: &Caller,
+    user: UserId,
+    record: &EndRef,
+) -> Result<BTreeMap<String, DecisionView>, ApiError> {
+    let decisions = caller.crm().members().decisions(user, record).await?;
+    let each = decisions.into_iter().map(|decision| {
+        let permission = decision.permission.to_string();
+        (permission, DecisionView::from(decision))
+    });
+    Ok(each.collect())
 }
 
 impl From<Permissions> for PermissionsView {
     fn from(permissions: Permissions) -> Self {
         let Permissions { member, held } = permissions;
-        let source = |(source, reach): (Source, Reach)| SourceView {
-            role: match source {
-                Source::Role(code) => Some(code),
-                Source::Extra => None,
-            },
-            reach: Code(reach),
-        };
         let held = held.into_iter().map(|HeldPermission { permission, reach, from }| HeldView {
             permission: permission.to_string(),
             reach: Code(reach),
-            from: from.into_iter().map(source).collect(),
+            from: from.into_iter().map(SourceView::from).collect(),
         });
         Self {
             roles: member.roles,
             extra: member.grants.into_iter().map(GrantView::from).collect(),
             effective: held.collect(),
+            record: None,
         }
     }
 }
@@ -200,15 +276,28 @@ impl PermissionsApi {
     }
 
     /// Get what a user may do in the tenant, and what gives it
+    ///
+    /// With a record, also what the user may do with that one, and what lacks. It has to be one that
+    /// the caller may read.
     #[oai(path = "/:id/permissions", method = "get")]
     async fn of_user(
         &self,
         caller: Caller,
         id: Path<Uuid>,
+        /// The type of a record: `customers`.
+        resource: Parameter<Option<String>>,
+        /// The identifier of that record.
+        #[oai(name = "id")]
+        record: Parameter<Option<Uuid>>,
     ) -> Result<Reply<PermissionsView>, ApiError> {
+        let record = asked(resource.0, record.0)?;
         let held = caller.crm().members().permissions(Id::new(id.0)).await?;
         let version = held.member.version;
-        Ok(Reply::new(held.into()).version(version))
+        let mut view = PermissionsView::from(held);
+        if let Some(record) = record {
+            view.record = Some(decided(&caller, UserId::new(id.0), &record).await?);
+        }
+        Ok(Reply::new(view).version(version))
     }
 
     /// Give a user these permissions beside those of its roles

@@ -2,10 +2,13 @@
 //! in every tenant; they are read like others and cannot be changed.
 
 use chrono::{DateTime, Utc};
-use crm_core::records::{Bulk, Export, How, Outcome, Selection};
-use crm_core::roles::{CustomRole, CustomRoleDraft, Roles};
+use crm_core::access::Reach;
+use crm_core::records::{Bulk, Can, Export, How, Outcome, Selection};
+use crm_core::roles::{
+    CustomRole, CustomRoleDraft, MemberChange, ReachChange, RecordChange, RolePreview, Roles,
+};
 use crm_core::store::{Deleted, Page, Query};
-use crm_core::{Entity, Id, Result, TenantCrm};
+use crm_core::{Choice, Entity, Id, Result, TenantCrm};
 use poem::Request;
 use poem_openapi::param::Path;
 use poem_openapi::{Object, OpenApi};
@@ -15,10 +18,11 @@ use uuid::Uuid;
 
 use super::super::body::Body;
 use super::super::caller::Caller;
-use super::super::crud::{self, Resource, Service};
+use super::super::crud::{self, CanView, Resource, Service};
 use super::super::envelope::{Created, Reply};
 use super::super::error::ApiError;
 use super::super::etag;
+use super::super::values::Code;
 use super::permissions::{GrantInput, GrantView};
 use crate::openapi::BASE;
 
@@ -51,6 +55,10 @@ pub struct RoleView {
     pub built_in: bool,
     /// What it may do.
     pub permissions: Vec<GrantView>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// A role to write.
@@ -105,7 +113,12 @@ impl Resource for RoleResource {
             description,
             built_in: Roles::built_in(id).is_some(),
             permissions: grants.into_iter().map(GrantView::from).collect(),
+            can: None,
         }
+    }
+
+    fn can(view: &mut RoleView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(role: CustomRole) -> RoleInput {
@@ -176,12 +189,131 @@ impl Service<CustomRole> for Roles {
     ) -> Result<Vec<Outcome<CustomRole>>> {
         self.bulk(which, what, how).await
     }
+    async fn can(&self, entities: &[CustomRole]) -> Result<Vec<Can>> {
+        self.can(entities).await
+    }
     async fn restore(&self, id: Id<CustomRole>, expected: Option<i64>) -> Result<CustomRole> {
         self.restore(id, expected).await
     }
 }
 
-/// Single permissions of a role.
+/// What a change of a role would mean.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "RolePreview", rename_all = "camelCase")]
+pub struct RolePreviewView {
+    /// What the role could do.
+    pub permissions: Vec<GrantView>,
+    /// How many users have the role.
+    pub holders: u64,
+    /// For whom of those whom the caller may see something would change, by name; 200 at most.
+    pub users: Vec<UserChangeView>,
+}
+
+/// What a change of a role would mean for one user.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "UserChange", rename_all = "camelCase")]
+pub struct UserChangeView {
+    /// The identifier of the user.
+    pub id: Uuid,
+    /// What they are called.
+    pub name: String,
+    /// Each permission that would be held at another reach.
+    pub permissions: Vec<ReachChangeView>,
+    /// How many records of each type whose reading changes the user could read, of those that the
+    /// caller may read. Counted for the first 20 users; absent for others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub records: Option<Vec<RecordChangeView>>,
+}
+
+/// How a permission would change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Choice)]
+pub enum PermissionChange {
+    /// It is not held and would be.
+    Gained,
+    /// It is held and would not be.
+    Lost,
+    /// It would be held for more records.
+    Widened,
+    /// It would be held for fewer records.
+    Narrowed,
+}
+
+/// How the reach of a permission would change.
+#[derive(Debug, Clone, Serialize, Object)]
+#[oai(rename = "ReachChange")]
+pub struct ReachChangeView {
+    /// The permission: `customers:read`.
+    pub permission: String,
+    /// What would happen to it.
+    pub change: Code<PermissionChange>,
+    /// The reach at which it is held; none where it is not.
+    pub before: Option<Code<Reach>>,
+    /// The reach at which it would be; none where it would not be.
+    pub after: Option<Code<Reach>>,
+}
+
+/// How many records of a type could be read.
+#[derive(Debug, Clone, Serialize, Object)]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "RecordChange", rename_all = "camelCase")]
+pub struct RecordChangeView {
+    /// The type: `customers`.
+    pub record_type: String,
+    /// How many before.
+    pub before: u64,
+    /// How many afterwards.
+    pub after: u64,
+}
+
+impl From<RolePreview> for RolePreviewView {
+    fn from(preview: RolePreview) -> Self {
+        let RolePreview { role, holders, members } = preview;
+        Self {
+            permissions: role.grants.into_iter().map(GrantView::from).collect(),
+            holders,
+            users: members.into_iter().map(UserChangeView::from).collect(),
+        }
+    }
+}
+
+impl From<MemberChange> for UserChangeView {
+    fn from(change: MemberChange) -> Self {
+        let MemberChange { member, permissions, records } = change;
+        let counted = |RecordChange { record_type, before, after }| RecordChangeView {
+            record_type,
+            before,
+            after,
+        };
+        Self {
+            id: member.user.uuid(),
+            name: member.name,
+            permissions: permissions.into_iter().map(ReachChangeView::from).collect(),
+            records: records.map(|records| records.into_iter().map(counted).collect()),
+        }
+    }
+}
+
+impl From<ReachChange> for ReachChangeView {
+    fn from(change: ReachChange) -> Self {
+        let ReachChange { permission, before, after } = change;
+        let change = match (before, after) {
+            (None, _) => PermissionChange::Gained,
+            (_, None) => PermissionChange::Lost,
+            (before, after) if before < after => PermissionChange::Widened,
+            _ => PermissionChange::Narrowed,
+        };
+        Self {
+            permission: permission.to_string(),
+            change: Code(change),
+            before: before.map(Code),
+            after: after.map(Code),
+        }
+    }
+}
+
+/// Single permissions of a role, and what a change of it would mean.
 #[derive(Debug, Clone, Copy)]
 pub struct RolePermissionsApi;
 
@@ -209,6 +341,27 @@ impl RolePermissionsApi {
         let view = crud::view::<RoleResource>(&caller, role).await?;
         let path = format!("{BASE}{}/{id}/permissions/{permission}", RoleResource::PATH);
         Ok(Created::new(view, path).version(version))
+    }
+
+    /// See what a change of a role would mean
+    ///
+    /// For each who has it and whom the caller may see: what they would gain and lose, and how many
+    /// records, of those that the caller may read, would come into their reach or go out. Takes the
+    /// body that replaces the role, is refused where that would be, and changes nothing.
+    #[oai(path = "/:id/preview", method = "post")]
+    async fn preview(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+        input: Body<RoleInput>,
+        request: &Request,
+    ) -> Result<Reply<RolePreviewView>, ApiError> {
+        let expected = etag::expected(request, RoleResource::expected(&input.0))?;
+        let id = Id::new(id.0);
+        let draft = RoleResource::draft(input.0);
+        let draft = crud::there_first::<RoleResource, _>(&caller, id, draft).await?;
+        let preview = caller.crm().roles().preview(id, expected, draft).await?;
+        Ok(Reply::new(preview.into()))
     }
 
     /// Take a permission from a role

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use crm_core::access::BuiltIn;
 use crm_core::language::ParameterDescription;
-use crm_core::records::{Bulk, Export, How, Outcome, Selection};
+use crm_core::records::{Bulk, Can, Export, How, Outcome, Selection};
 use crm_core::store::{Deleted, Filter, Kind, Page, Query};
 use crm_core::users::{HandedOver, Member, MemberDraft, Members, UserId, UserStatus};
 use crm_core::{Choice, Draft, Entity, Id, Result, TenantCrm};
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::super::caller::Caller;
-use super::super::crud::{Resource, Service};
+use super::super::crud::{CAN, CanView, Resource, Service};
 use super::super::error::ApiError;
 use super::super::teams::{TeamBrief, embed_teams};
 use super::super::values::Code;
@@ -60,6 +60,10 @@ pub struct MemberView {
     /// The teams that they are in or manage, as far as the caller may read teams; embedded.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub teams: Option<Vec<TeamBrief>>,
+    /// What the caller may do with it; where `expand` asks for it.
+    #[serde(rename = "_can", skip_serializing_if = "Option::is_none")]
+    #[oai(rename = "_can")]
+    pub can: Option<CanView>,
 }
 
 /// Somebody who comes to work in the tenant.
@@ -137,7 +141,7 @@ impl Resource for MemberResource {
     type Input = MemberInput;
 
     const PATH: &'static str = "/users";
-    const EXPANSIONS: &'static [&'static str] = &["teams"];
+    const EXPANSIONS: &'static [&'static str] = &["teams", CAN];
     const PARAMETERS: &'static [&'static str] = &[ROLE];
 
     fn described() -> Vec<ParameterDescription> {
@@ -201,7 +205,12 @@ impl Resource for MemberResource {
             phone,
             status: Code(status),
             teams: None,
+            can: None,
         }
+    }
+
+    fn can(view: &mut MemberView) -> &mut Option<CanView> {
+        &mut view.can
     }
 
     fn input(member: Member) -> MemberInput {
@@ -293,6 +302,9 @@ impl Service<Member> for Members {
         how: How,
     ) -> Result<Vec<Outcome<Member>>> {
         (**self).bulk(which, what, how).await
+    }
+    async fn can(&self, entities: &[Member]) -> Result<Vec<Can>> {
+        (**self).can(entities).await
     }
     async fn restore(&self, id: Id<Member>, expected: Option<i64>) -> Result<Member> {
         (**self).restore(id, expected).await
