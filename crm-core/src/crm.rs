@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::id::{Id, Random, SystemRandom};
 use crate::idempotency::Idempotency;
 use crate::lately::Lately;
-use crate::ports::{MailTexts, Mailer, PasswordHasher};
+use crate::ports::{MailTexts, Mailer, PasswordHasher, Sealer};
 use crate::records::{Records, Rules};
 use crate::relations::{RelationKinds, Relations};
 use crate::roles::Roles;
@@ -39,6 +39,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
+    sealer: Option<Arc<dyn Sealer>>,
     keeps_users: bool,
     mailing: Option<Mailing>,
     mail_waits: Notify,
@@ -81,6 +82,8 @@ fn product_schemas() -> Vec<Arc<Schema>> {
         crate::auth::AccessChange::schema(),
         crate::auth::ApiKey::schema(),
         crate::auth::FailedSignIns::schema(),
+        crate::auth::SecondFactor::schema(),
+        crate::auth::Challenge::schema(),
         crate::tags::Tag::schema(),
         crate::teams::Team::schema(),
         CustomField::schema(),
@@ -108,6 +111,7 @@ pub struct CrmBuilder {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     hasher: Option<Arc<dyn PasswordHasher>>,
+    sealer: Option<Arc<dyn Sealer>>,
     keeps_users: bool,
     mailing: Option<Mailing>,
     session_lifetimes: (TimeDelta, TimeDelta),
@@ -161,6 +165,13 @@ impl CrmBuilder {
     #[must_use]
     pub fn shared_mails(mut self, mailer: Arc<dyn Mailer>, texts: Arc<dyn MailTexts>) -> Self {
         self.mailing = Some((mailer, texts));
+        self
+    }
+
+    /// Keeping the secrets of second factors sealed by this. Without it nobody can have one.
+    #[must_use]
+    pub fn sealer(mut self, sealer: impl Sealer) -> Self {
+        self.sealer = Some(Arc::new(sealer));
         self
     }
 
@@ -224,6 +235,7 @@ impl CrmBuilder {
             clock: self.clock,
             random: self.random,
             hasher: self.hasher,
+            sealer: self.sealer,
             keeps_users: self.keeps_users,
             mailing: self.mailing,
             mail_waits: Notify::new(),
@@ -263,6 +275,7 @@ impl Crm {
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),
             hasher: None,
+            sealer: None,
             keeps_users: false,
             mailing: None,
             session_lifetimes: (TimeDelta::days(30), TimeDelta::days(90)),
@@ -333,6 +346,13 @@ impl Crm {
     /// Woken when a mail was queued.
     pub(crate) fn mail_waits(&self) -> &Notify {
         &self.0.mail_waits
+    }
+
+    pub(crate) fn sealer(&self) -> Result<&dyn Sealer> {
+        self.0
+            .sealer
+            .as_deref()
+            .ok_or_else(|| Error::internal("this CRM seals nothing; see CrmBuilder::sealer"))
     }
 
     pub(crate) fn session_lasts(&self, remembered: bool) -> TimeDelta {

@@ -18,6 +18,7 @@ use crate::metrics::{self, Metrics, Sources};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
 use crate::readiness::{MigrationProbe, StoreProbe};
+use crate::seal::Seals;
 use crate::standing::{self, Standings};
 use crate::tokens::Tokens;
 use crate::traces::Traces;
@@ -132,6 +133,7 @@ impl App {
                 config.tokens.refresh_lifetime.time_delta(),
                 config.tokens.remember_me_lifetime.time_delta(),
             )
+            .sealer(Seals::new(&config.mfa, Arc::clone(&random))?)
             .shortest_password(config.passwords.min_length)
             .lockout(Lockout {
                 attempts: config.lockout.attempts,

@@ -21,7 +21,7 @@ use crate::config::{
 use crate::doctor::Report;
 use crate::mail::HeldMails;
 use crate::tokens::generate_key;
-use crate::{demo, health, openapi, server};
+use crate::{demo, health, openapi, seal, server};
 
 /// A multi-tenant CRM server
 #[derive(Debug, Parser)]
@@ -195,6 +195,8 @@ fn demo_config(overrides: Overrides) -> Result<Config, ConfigError> {
     config.tokens.key_file = None;
     let key = generate_key(Algorithm::EdDsa);
     config.tokens.key = Some(key.map_err(|error| ConfigError::new(error.to_string()))?);
+    config.mfa.key_file = None;
+    config.mfa.key = Some(seal::generate_key()?);
     Ok(config)
 }
 
@@ -408,6 +410,11 @@ mod tests {
         assert!(error.contains("database.url"), "{error}");
         let error = serve(config("memory:"), &mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("tokens.key"), "{error}");
+        let mut unsealed = config("memory:");
+        unsealed.tokens.algorithm = Algorithm::EdDsa;
+        unsealed.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
+        let error = serve(unsealed, &mut Vec::new()).await.unwrap_err().to_string();
+        assert!(error.contains("mfa.key"), "{error}");
         std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
     }
 }

@@ -17,7 +17,9 @@ pub mod middleware;
 pub mod openapi;
 pub mod passwords;
 pub mod purge;
+pub mod qr;
 pub mod readiness;
+pub mod seal;
 pub mod server;
 pub mod standing;
 #[cfg(feature = "testkit")]

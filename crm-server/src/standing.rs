@@ -37,6 +37,8 @@ type Key = (Id<Session>, Option<TenantId>);
 pub struct Standing {
     /// The user.
     pub user: Arc<User>,
+    /// The session.
+    pub session: Arc<Session>,
     /// The user's place in the tenant asked for; none where it has none.
     pub membership: Option<Arc<Membership>>,
 }
@@ -287,7 +289,7 @@ async fn ask(
         Some(tenant) => auth.membership(user.id, tenant).await?.map(Arc::new),
         None => None,
     };
-    Ok(Some(Standing { user: Arc::new(user), membership }))
+    Ok(Some(Standing { user: Arc::new(user), session: Arc::new(session), membership }))
 }
 
 async fn ask_key(crm: &Crm, text: &str, address: Option<IpAddr>) -> Result<Option<KeyStanding>> {

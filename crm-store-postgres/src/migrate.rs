@@ -28,6 +28,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("API keys", include_str!("../migrations/0010_api_keys.sql")),
     ("teams", include_str!("../migrations/0011_teams.sql")),
     ("failed sign-ins", include_str!("../migrations/0012_failed_sign_ins.sql")),
+    ("second factors", include_str!("../migrations/0013_second_factors.sql")),
 ];
 
 // Any number will do, as long as nobody else takes it. Waited for without limit: whoever holds it

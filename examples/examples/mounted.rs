@@ -65,6 +65,7 @@ fn config() -> Result<Config, ConfigError> {
     // A key that outlives the program belongs into `key_file`.
     let key = generate_key(Algorithm::EdDsa);
     config.tokens.key = Some(key.map_err(|error| ConfigError::new(error.to_string()))?);
+    config.mfa.key = Some(crm_server::seal::generate_key()?);
     Ok(config)
 }
 

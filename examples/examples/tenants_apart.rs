@@ -101,6 +101,7 @@ fn config() -> Result<Config, ConfigError> {
     config.tokens.algorithm = Algorithm::EdDsa;
     let key = generate_key(Algorithm::EdDsa);
     config.tokens.key = Some(key.map_err(|error| ConfigError::new(error.to_string()))?);
+    config.mfa.key = Some(crm_server::seal::generate_key()?);
     // Some hundred people sign up: here their passwords need not be safe.
     config.passwords.memory_kib = 64;
     config.passwords.iterations = 1;

@@ -70,6 +70,7 @@ impl Server {
         let mut config = Config::default();
         config.tokens.algorithm = Algorithm::EdDsa;
         config.tokens.key = Some(KEY.clone());
+        config.mfa.key = Some(Secret::new("what second factors are sealed under"));
         config.passwords = Passwords { memory_kib: 8, iterations: 1, ..Passwords::default() };
         let mut parts = Parts::new(config, Arc::new(MemoryStore::new()));
         parts.clock = Arc::new(ManualClock::at("2026-03-16T09:30:00Z".parse().unwrap()));

@@ -28,7 +28,8 @@ from crm_client.models import (
     CustomType,
     ErrorReply,
     LoginInput,
-    SessionReply,
+    Session,
+    SignInResultReply,
 )
 from crm_client.types import UNSET, Unset
 
@@ -37,7 +38,9 @@ url, email, password = sys.argv[1:4]
 session = sign_in.sync(
     client=Client(base_url=f"{url}/api/v1"), body=LoginInput(email=email, password=password)
 )
-assert isinstance(session, SessionReply), session
+assert isinstance(session, SignInResultReply), session
+# Nobody in here has a second factor that would be asked for.
+assert isinstance(session.data, Session), session
 client = AuthenticatedClient(base_url=f"{url}/api/v1", token=session.data.token)
 
 field = create_custom_field.sync(

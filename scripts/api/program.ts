@@ -37,9 +37,11 @@ const client = createClient<paths>({
 
 const session = await client.POST("/auth/login", { body: { email, password } });
 check(session.data, "signing in failed");
+const signedIn = session.data.data;
+check("token" in signedIn, "a second factor is asked for");
 client.use({
   onRequest({ request }) {
-    request.headers.set("Authorization", `Bearer ${session.data.data.token}`);
+    request.headers.set("Authorization", `Bearer ${signedIn.token}`);
     return request;
   },
 });

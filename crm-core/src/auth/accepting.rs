@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::one_time::{OneTimeToken, Purpose, void};
 use super::sessions::Beginning;
-use super::{Auth, Membership, SignedIn, check_username};
+use super::{Auth, Membership, Session, SignedIn, check_username};
 use crate::access::{Actor, Origin};
 use crate::audit::Action;
 use crate::entity::{Draft, Entity, Find, SystemFields, Where};
@@ -27,6 +27,9 @@ pub struct Acceptance {
     pub tenant: Option<TenantId>,
     /// Who is signed in.
     pub user: Option<UserId>,
+    /// The session in which they are. Without it, the one that they get there begins anew: whoever
+    /// has a second factor has to come with it.
+    pub session: Option<Id<Session>>,
     /// A new user's password, or that of a user who is not signed in.
     pub password: Option<String>,
     /// What a new user is called.
@@ -67,13 +70,17 @@ impl Auth {
     /// [`Error::Invalid`] naming `token` where there is nothing to accept by it, or not any more;
     /// `password` where the address is a user's who is neither signed in nor gives their password,
     /// or a new user's is none; [`Error::Unauthenticated`] where the password is wrong, and
-    /// [`Error::TooManyAttempts`] as in [`Auth::sign_in`]; a refusal
-    /// with code `OTHER_ADDRESS` where somebody else is signed in, `EMAIL_NOT_VERIFIED` where
-    /// somebody accepts without a link whose address may be anybody's; a conflict with code
-    /// `DUPLICATE` where they are at work there already.
+    /// [`Error::TooManyAttempts`] as in [`Auth::sign_in`]; a refusal with code `OTHER_ADDRESS` where
+    /// somebody else is signed in, `MFA_CODE_REQUIRED` where somebody who has a second factor is
+    /// not, `EMAIL_NOT_VERIFIED` where somebody accepts without a link whose address may be
+    /// anybody's; a conflict with code `DUPLICATE` where they are at work there already.
     pub async fn accept_invitation(&self, acceptance: Acceptance) -> Result<SignedIn> {
         for _ in 0..ATTEMPTS {
             let (token, tenant, offer) = self.offer(&acceptance).await?;
+            let from = match (acceptance.session, acceptance.user) {
+                (Some(session), Some(user)) => Some(self.own_session(session, user).await?),
+                _ => None,
+            };
             let unit = Unit::system(&self.0, Some(tenant), None);
             let mut unit = unit.with_origin(acceptance.origin.clone());
             let user = match &offer {
@@ -114,9 +121,17 @@ impl Auth {
                 Self::spend(&mut unit, token)?;
             }
             self.make_room(&mut unit, user.id).await?;
-            let origin = &acceptance.origin;
-            let beginning = Beginning::by_password(user.id, Some(tenant), false, origin);
+            let (origin, from) = (&acceptance.origin, from.as_ref());
+            let remembered = from.is_some_and(|from| from.remembered);
+            let beginning = Beginning {
+                from,
+                ..Beginning::by_password(user.id, Some(tenant), remembered, origin)
+            };
             let (session, refresh) = self.begin(&mut unit, &beginning)?;
+            // What ends the one before must not miss this one.
+            if let Some(from) = from.filter(|from| !unit.concerns(*from)) {
+                unit.check(from.clone())?;
+            }
             match unit.commit_as_system().await {
                 Ok(_) => return self.describe(session, refresh).await,
                 // Accepted, cancelled or changed at this moment.
@@ -264,7 +279,12 @@ impl Auth {
             return Err(void());
         }
         match (acceptance.user, &acceptance.password) {
-            (Some(signed_in), _) if signed_in == user.id => Ok(user),
+            (Some(signed_in), _) if signed_in == user.id => {
+                if user.has_second_factor && acceptance.session.is_none() {
+                    return Err(sign_in_first());
+                }
+                Ok(user)
+            }
             (Some(_), _) => Err(other_address()),
             (None, Some(password)) => {
                 let guess = self.guess_of(&user, &acceptance.origin).await?;
@@ -276,6 +296,9 @@ impl Auth {
                 }
                 // As in signing in: others may have guessed meanwhile.
                 self.admit(&guess).await?;
+                if user.has_second_factor {
+                    return Err(sign_in_first());
+                }
                 Ok(user)
             }
             (None, None) => {
@@ -372,6 +395,11 @@ impl Auth {
         let found = within.query_for_rules(query).await?.items.into_iter().next();
         found.map(|record| E::from_values(record.into_values())).transpose()
     }
+}
+
+fn sign_in_first() -> Error {
+    let message = "a second factor has to be shown: sign in first".to_owned();
+    Error::Refused { code: "MFA_CODE_REQUIRED", message }
 }
 
 fn other_address() -> Error {

@@ -142,24 +142,50 @@ impl Auth {
 
     /// Lets a try come to pass, unless too many failed before it.
     pub(super) async fn admit(&self, guess: &Guess) -> Result<()> {
-        let now = self.0.clock().now();
-        let until = self.counted(guess).await?.into_iter().map(|counted| counted.until).max();
-        match until.and_then(|until| (until - now).to_std().ok()) {
-            Some(wait) if !wait.is_zero() => {
-                Err(Error::TooManyAttempts { retry_after: whole_seconds(wait) })
-            }
-            _ => Ok(()),
-        }
+        held_off(&self.counted(guess).await?, self.0.clock().now())
     }
 
     /// Counts a try that failed.
     pub(super) async fn failed(&self, guess: &Guess) -> Result<()> {
+        self.count(guess, |_| true, false).await?;
+        // Where it could not be counted, each time somebody else's was: there is no lack of them.
+        Ok(())
+    }
+
+    /// Lets a try come to pass, unless too many failed before it, and counts it as one that failed
+    /// before anybody knows: for what is compared so fast that of many at once all would be let
+    /// try. What was right is forgotten again ([`Auth::succeeded`]); what was wrong is to be counted
+    /// for the network ([`Auth::charged_failed`]).
+    pub(super) async fn charge(&self, guess: &Guess) -> Result<()> {
+        if self.count(guess, |key| !is_network(key), true).await? {
+            return Ok(());
+        }
+        Err(Error::TooManyAttempts { retry_after: Duration::from_secs(1) })
+    }
+
+    /// Counts for the network a try that was counted for the account and has failed.
+    pub(super) async fn charged_failed(&self, guess: &Guess) -> Result<()> {
+        self.count(guess, is_network, false).await?;
+        Ok(())
+    }
+
+    /// Counts a failure under those keys; only where nobody is held off by any, where it is
+    /// `admitting`. Answers whether it was counted: not where others were faster time and again.
+    async fn count(
+        &self,
+        guess: &Guess,
+        under: impl Fn(&str) -> bool,
+        admitting: bool,
+    ) -> Result<bool> {
         for _ in 0..TRIES {
             let counted = self.counted(guess).await?;
             let mut unit = Unit::system(&self.0, None, None);
             let now = unit.now();
-            for (key, free) in &guess.keys {
-                let user = guess.user.as_ref().filter(|_| !key.starts_with("network "));
+            if admitting {
+                held_off(&counted, now)?;
+            }
+            for (key, free) in guess.keys.iter().filter(|(key, _)| under(key)) {
+                let user = guess.user.as_ref().filter(|_| !is_network(key));
                 match counted.iter().find(|counted| counted.key == *key) {
                     Some(before) => {
                         let in_a_row = now - before.last_at < FORGOTTEN;
@@ -196,22 +222,24 @@ impl Auth {
                     }
                 }
             }
+            if unit.operations().is_empty() {
+                return Ok(true);
+            }
             match unit.commit_as_system().await {
-                Ok(_) => return Ok(()),
+                Ok(_) => return Ok(true),
                 // Others failed at the same moment.
                 Err(Error::Stale { .. } | Error::Conflict { code: "DUPLICATE", .. }) => {}
                 Err(error) => return Err(error),
             }
         }
-        // Each time somebody else's was counted: there is no lack of them.
-        Ok(())
+        Ok(false)
     }
 
     /// Forgets the failures of an account, now that its owner has signed in. Those of the network
     /// stay: anybody has an account of their own to sign in to.
     pub(super) async fn succeeded(&self, guess: &Guess) -> Result<()> {
         let counted = self.counted(guess).await?;
-        self.forget_all(counted.into_iter().filter(|c| !c.key.starts_with("network "))).await
+        self.forget_all(counted.into_iter().filter(|counted| !is_network(&counted.key))).await
     }
 
     /// What was counted for a user, from wherever it was tried.
@@ -244,6 +272,20 @@ impl Auth {
 
     fn wait(&self, failures: i64, free: u32) -> TimeDelta {
         wait(failures, free, self.0.lockout().longest)
+    }
+}
+
+fn is_network(key: &str) -> bool {
+    key.starts_with("network ")
+}
+
+fn held_off(counted: &[FailedSignIns], now: DateTime<Utc>) -> Result<()> {
+    let until = counted.iter().map(|counted| counted.until).max();
+    match until.and_then(|until| (until - now).to_std().ok()) {
+        Some(wait) if !wait.is_zero() => {
+            Err(Error::TooManyAttempts { retry_after: whole_seconds(wait) })
+        }
+        _ => Ok(()),
     }
 }
 

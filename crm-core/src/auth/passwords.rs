@@ -36,6 +36,8 @@ pub struct ChangePassword {
     pub current: String,
     /// The password from now on.
     pub new: String,
+    /// A code of the second factor, where the user has one and has not shown it lately.
+    pub code: Option<String>,
     /// Where the request came from.
     pub origin: Origin,
 }
@@ -100,7 +102,8 @@ impl Auth {
     /// # Errors
     /// [`Error::Invalid`] for field `currentPassword` with code `WRONG_PASSWORD`, and for field
     /// `newPassword` as [`Auth::check_password`];
-    /// [`Error::Unauthenticated`] where the session has ended; [`Error::TooManyAttempts`].
+    /// [`Error::Unauthenticated`] where the session has ended; [`Error::TooManyAttempts`]; what
+    /// [`Auth::fresh_second_factor`] says.
     pub async fn change_password(
         &self,
         session: Id<Session>,
@@ -114,7 +117,6 @@ impl Auth {
         self.admit(&guess).await?;
         let mut verified = None;
         for _ in 0..ATTEMPTS {
-            let at = self.own_session(session, user).await?;
             let before = self.user(user).await?;
             let known = before.password.clone();
             let right = (known.is_some() && known == verified)
@@ -125,13 +127,18 @@ impl Auth {
                 return Err(Error::invalid("currentPassword", "WRONG_PASSWORD", message));
             }
             self.admit(&guess).await?;
-            verified = known;
             self.check_password("newPassword", &change.new, &before.names())?;
+            if verified.is_none() {
+                let code = change.code.as_deref();
+                self.fresh_second_factor(Some(session), user, code, &change.origin).await?;
+            }
+            verified = known;
             let hash = match hashed.take() {
                 Some(hash) => hash,
                 None => hasher.hash(change.new.clone()).await?,
             };
             hashed = Some(hash.clone());
+            let at = self.own_session(session, user).await?;
             let mut unit = Unit::system(&self.0, at.tenant, Some(user));
             unit = unit.with_origin(change.origin.clone());
             let known_to_all = before.clone();

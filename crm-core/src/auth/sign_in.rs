@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::second_factor::Entry;
 use super::sessions::Beginning;
 use super::{Auth, Session};
 use crate::Entity;
@@ -85,9 +86,38 @@ pub struct Membership {
     pub grants: Arc<Grants>,
     /// Whom the user manages, where that counts: nobody where nothing is held for teams.
     pub team: Arc<[UserId]>,
+    /// Whether nobody is to work here with these roles without a second factor. For a host to heed:
+    /// see [`Membership::admits`].
+    pub requires_second_factor: bool,
 }
 
 impl Membership {
+    /// Whether the user may work in the tenant by this session: not where a second factor is
+    /// required and was not shown in it. Until then they may only get one, or go elsewhere.
+    ///
+    /// # Errors
+    /// A refusal with code `MFA_REQUIRED`.
+    pub fn admits(&self, session: &Session) -> Result<()> {
+        self.insist(session.second_factor_at.is_some())
+    }
+
+    /// Whether the user's API keys are good in the tenant: not those of somebody who has no second
+    /// factor where one is required. Who has one has shown it when they made the key.
+    ///
+    /// # Errors
+    /// As [`Membership::admits`].
+    pub fn admits_keys_of(&self, user: &User) -> Result<()> {
+        self.insist(user.has_second_factor)
+    }
+
+    fn insist(&self, shown: bool) -> Result<()> {
+        if !self.requires_second_factor || shown {
+            return Ok(());
+        }
+        let message = "the tenant asks for a second factor: get one first".to_owned();
+        Err(Error::Refused { code: "MFA_REQUIRED", message })
+    }
+
     /// The actor that the user is in the tenant.
     pub fn actor(&self) -> Actor {
         Actor::new(self.tenant.id, self.member.user)
@@ -100,14 +130,29 @@ impl Membership {
 const ATTEMPTS: u32 = 3;
 
 impl Auth {
-    /// Signs in.
+    /// Signs in somebody who has no second factor; see [`Auth::enter`].
+    ///
+    /// # Errors
+    /// As [`Auth::enter`]; a refusal with code `MFA_CODE_REQUIRED` where the user has one.
+    pub async fn sign_in(&self, request: SignIn) -> Result<SignedIn> {
+        match self.enter(request).await? {
+            Entry::SignedIn(signed_in) => Ok(*signed_in),
+            Entry::SecondStep(_) => {
+                let message = "a second factor has to be shown".to_owned();
+                Err(Error::Refused { code: "MFA_CODE_REQUIRED", message })
+            }
+        }
+    }
+
+    /// Signs in by a password. Whoever has a second factor is asked for it, and is in once they
+    /// have shown it: [`Auth::finish_sign_in`].
     ///
     /// # Errors
     /// [`Error::Unauthenticated`] where the login is unknown, the password wrong, the user
     /// inactive, or no member of the tenant named: the answer and the time it takes are the same.
     /// [`Error::TooManyAttempts`] where too many tries failed before, also where there is no such
     /// login.
-    pub async fn sign_in(&self, request: SignIn) -> Result<SignedIn> {
+    pub async fn enter(&self, request: SignIn) -> Result<Entry> {
         let refused = Error::Unauthenticated("the login or the password is wrong");
         let hasher = self.0.hasher()?;
         let claimed = self.by_login(&request.login).await?;
@@ -122,16 +167,26 @@ impl Auth {
             let Some(user) = found.filter(|user| right && user.status == UserStatus::Active) else {
                 break;
             };
-            let place = match request.tenant {
-                Some(wanted) => match self.membership(user.id, wanted).await? {
-                    Some(Membership { tenant, member, .. }) => Some((tenant, member)),
-                    None => break,
-                },
-                None => self.last_place(user.id).await?,
-            };
+            let Some(place) = self.workplace(user.id, request.tenant).await? else { break };
             // Others may have guessed while it was compared: of many tries at once no more count
             // than one after the other.
             self.admit(&guess).await?;
+            let outdated = hash.as_deref().is_some_and(|hash| hasher.is_outdated(hash));
+            if user.has_second_factor {
+                // What was counted stays until it is shown.
+                let anew = match outdated {
+                    true => Some(hasher.hash(request.password.clone()).await?),
+                    false => None,
+                };
+                match self.challenge(user, anew, request.tenant, request.remember).await {
+                    Ok(step) => return Ok(Entry::SecondStep(step)),
+                    Err(Error::Stale { .. }) => {
+                        verified = hash;
+                        continue;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
             let tenant = place.as_ref().map(|(tenant, _)| tenant.id);
             let mut unit = Unit::system(&self.0, None, Some(user.id));
             self.make_room(&mut unit, user.id).await?;
@@ -147,7 +202,7 @@ impl Auth {
             if attempt <= ATTEMPTS {
                 let mut after = user.clone();
                 after.last_login_at = Some(unit.now());
-                if hash.as_deref().is_some_and(|hash| hasher.is_outdated(hash)) {
+                if outdated {
                     after.password = Some(hasher.hash(request.password.clone()).await?);
                 }
                 after.set_system(unit.next(&user));
@@ -158,7 +213,8 @@ impl Auth {
             match unit.commit_as_system().await {
                 Ok(_) => {
                     self.succeeded(&guess).await?;
-                    return self.describe(session, token).await;
+                    let signed_in = self.describe(session, token).await?;
+                    return Ok(Entry::SignedIn(Box::new(signed_in)));
                 }
                 // Signed in elsewhere at the same moment, or changed by somebody who took the
                 // password away: asked again, since the second must not be missed.
@@ -168,6 +224,18 @@ impl Auth {
         }
         self.failed(&guess).await?;
         Err(refused)
+    }
+
+    /// Where a user is to work: in the tenant named, else where they last did. None where they are
+    /// no active member of the one named; of no tenant at all where they work in none.
+    pub(super) async fn workplace(
+        &self,
+        user: UserId,
+        wanted: Option<TenantId>,
+    ) -> Result<Option<Option<(Tenant, Member)>>> {
+        let Some(wanted) = wanted else { return self.last_place(user).await.map(Some) };
+        let place = self.membership(user, wanted).await?;
+        Ok(place.map(|Membership { tenant, member, .. }| Some((tenant, member))))
     }
 
     /// A user.
@@ -203,7 +271,14 @@ impl Auth {
             true => managed_by(&self.0, tenant.id, user).await?.into(),
             false => Arc::default(),
         };
-        Ok(Some(Membership { tenant, member, grants, team }))
+        let by_role = |code: &String| tenant.require_mfa_roles.contains(code);
+        let requires_second_factor = tenant.require_mfa || member.roles.iter().any(by_role);
+        Ok(Some(Membership { tenant, member, grants, team, requires_second_factor }))
+    }
+
+    /// Whether a user is an active member of another tenant than this one.
+    pub(crate) async fn works_elsewhere(&self, user: UserId, tenant: TenantId) -> Result<bool> {
+        Ok(self.memberships(user).await?.iter().any(|(other, _)| other.id != tenant))
     }
 
     pub(super) async fn describe(
@@ -245,8 +320,6 @@ impl Auth {
         self.only::<User>(User::EMAIL_LOWER.eq(email.key())).await
     }
 
-    /// The active tenants of which a user is an active member, the one joined first at the front;
-    /// at most [`MAX_LIMIT`].
     /// Where a user works who does not say so: where they last did, else where they came first.
     async fn last_place(&self, user: UserId) -> Result<Option<(Tenant, Member)>> {
         let places = self.memberships(user).await?;

@@ -47,6 +47,11 @@ pub enum MailKind {
     MemberAdded,
     /// The password was changed. Fields: `address`, from where, where it is known; `at`.
     PasswordChanged,
+    /// A second factor was added. Fields: as of a changed password.
+    SecondFactorAdded,
+    /// The second factor was taken away, by the user or by an admin. Fields: as of a changed
+    /// password; `address` where the user did it.
+    SecondFactorRemoved,
     /// Somebody tried to sign in, often. Fields: `address`, from where, where it is known; `at`;
     /// `until`, to when signing in is held off, where it is.
     SignInsFailed,

@@ -14,6 +14,30 @@ pub use mail::{Mail, MailContent, MailError, MailText, MailTexts, Mailer};
 
 use crate::error::Result;
 
+/// Keeps what is stored from being read where it is stored: encrypts and authenticates it under a
+/// key that the store does not have.
+pub trait Sealer: Debug + Send + Sync + 'static {
+    /// Seals something that belongs to `place`, as text.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) where it cannot be sealed.
+    fn seal(&self, plain: &[u8], place: &str) -> Result<String>;
+
+    /// What was sealed for this place.
+    ///
+    /// # Errors
+    /// [`Error::Internal`](crate::Error::Internal) where no key opens it, or it was sealed for
+    /// another place.
+    fn open(&self, sealed: &str, place: &str) -> Result<Vec<u8>>;
+
+    /// Whether it was sealed under a key that is no longer the one in use, so that a caller who
+    /// has opened it should seal it again.
+    fn is_outdated(&self, sealed: &str) -> bool {
+        let _ = sealed;
+        false
+    }
+}
+
 /// Turns passwords into hashes that can be stored, and checks passwords against them.
 ///
 /// Hashing is slow on purpose: an implementation must not block the threads that run futures, and

@@ -66,6 +66,10 @@ pub struct Tenant {
     /// What it counts its money in (ISO 4217); none where none is given.
     #[entity(code)]
     pub currency: Option<String>,
+    /// Whether its people have to show a second factor to work in it.
+    pub require_mfa: bool,
+    /// The codes of the roles whose people have to, where not all do.
+    pub require_mfa_roles: Vec<String>,
     /// Whether its people may work.
     #[entity(computed, filter)]
     pub status: TenantStatus,
@@ -110,6 +114,14 @@ impl Tenant {
             && let Some(currency) = faults.absorb(Currency::parse("currency", currency))?
         {
             self.currency = Some(currency.as_str().to_owned());
+        }
+        let roles = &mut self.require_mfa_roles;
+        roles.sort_unstable();
+        roles.dedup();
+        if roles.len() > crate::roles::MOST_ROLES {
+            let message =
+                format!("expected at most {}, got {}", crate::roles::MOST_ROLES, roles.len());
+            faults.add("requireMfaRoles", "TOO_MANY", message);
         }
         faults.into_result()
     }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::settings::check_roles;
 use super::{Tenant, TenantDraft, TenantId, TenantStatus};
 use crate::access::{Actor, BuiltIn, Origin, Permission, Reach};
 use crate::audit::Action;
@@ -101,6 +102,8 @@ impl TenantsOf {
         let mut unit = unit.with_origin(self.origin.clone());
         let mut tenant: Tenant = draft.into_entity(SystemFields { id, ..unit.fresh() });
         tenant.check()?;
+        let roles: Vec<&str> = tenant.require_mfa_roles.iter().map(String::as_str).collect();
+        check_roles(&self.crm, id, &roles).await?;
         let member = auth::member(&unit, &user, &[BuiltIn::Owner.code().to_owned()]);
         unit.insert(tenant.clone())?;
         unit.insert(member.clone())?;

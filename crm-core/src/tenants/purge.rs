@@ -8,7 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::System;
 use crate::auth::{
-    AccessChange, ApiKey, FORGOTTEN, FailedSignIns, OneTimeToken, RefreshToken, Session,
+    AccessChange, ApiKey, BEGUN, Challenge, FORGOTTEN, FailedSignIns, OneTimeToken, RefreshToken,
+    SecondFactor, Session,
 };
 use crate::entity::{Entity, Find, Where};
 use crate::error::Result;
@@ -32,6 +33,10 @@ pub struct Purged {
     pub claims: usize,
     /// Notes of who may do what.
     pub access_changes: usize,
+    /// Sign-ins that were never finished.
+    pub challenges: usize,
+    /// Second factors that were begun and never confirmed.
+    pub second_factors: usize,
     /// Failures to sign in that are forgotten.
     pub failed_sign_ins: usize,
     /// Refresh tokens.
@@ -54,7 +59,8 @@ pub struct Purged {
 
 impl System {
     /// Removes what has had its time, some hundred records of each type at most: claims of keys
-    /// that expired, notes of an hour ago, failures to sign in of a day ago, sessions that were
+    /// that expired, notes of an hour ago, sign-ins and second factors that were begun and never
+    /// finished, failures to sign in of a day ago, sessions that were
     /// over 30 days ago with their refresh tokens, API keys that were so long ago, and tokens that
     /// were spent longer ago than any session lasts unused. Until then a spent token that turns up
     /// ends its session. Mails that were sent or given up a week ago. And of one tenant whose time
@@ -73,6 +79,10 @@ impl System {
         let now = self.crm().clock().now();
         let claims = self.remove(Claim::EXPIRES_AT.le(now)).await?;
         let access_changes = self.remove(AccessChange::CREATED_AT.lt(now - NOTES)).await?;
+        let challenges = self.remove(Challenge::EXPIRES_AT.lt(now)).await?;
+        let begun = SecondFactor::CONFIRMED_AT.absent();
+        let begun = begun.and(SecondFactor::UPDATED_AT.lt(now - BEGUN));
+        let second_factors = self.remove(begun).await?;
         let failed_sign_ins = self.remove(FailedSignIns::LAST_AT.lt(now - FORGOTTEN)).await?;
         let over = over(now - SESSIONS);
         let spent = RefreshToken::SPENT_AT.lt(now - self.crm().session_lasts(true));
@@ -100,6 +110,8 @@ impl System {
         let all = [
             claims,
             access_changes,
+            challenges,
+            second_factors,
             failed_sign_ins,
             refresh_tokens,
             sessions,
@@ -112,6 +124,8 @@ impl System {
         let [
             claims,
             access_changes,
+            challenges,
+            second_factors,
             failed_sign_ins,
             refresh_tokens,
             sessions,
@@ -123,6 +137,8 @@ impl System {
         Ok(Purged {
             claims,
             access_changes,
+            challenges,
+            second_factors,
             failed_sign_ins,
             refresh_tokens,
             sessions,

@@ -1,12 +1,13 @@
 //! The tenant itself, as its own people see and change it.
 
-use super::{Tenant, TenantDraft, load};
-use crate::TenantCrm;
+use super::{Tenant, TenantDraft, TenantId, load};
 use crate::access::{Permission, Reach};
 use crate::audit::Action;
+use crate::crm::{Crm, TenantCrm};
 use crate::entity::{Draft, Entity};
 use crate::error::{Error, Result};
 use crate::records::{ATTEMPTS, Unit};
+use crate::roles::known;
 
 /// The name and settings of the actor's tenant.
 ///
@@ -49,7 +50,8 @@ impl TenantSettings {
     ///
     /// # Errors
     /// [`Error::Forbidden`]; [`Error::Invalid`] naming each setting that is none;
-    /// [`Error::Stale`] where the tenant is not at the version expected.
+    /// [`Error::Stale`] where the tenant is not at the version expected; a refusal with code
+    /// `NOT_BY_KEY` where an API key changes who has to show a second factor.
     pub async fn replace(&self, expected: Option<i64>, draft: TenantDraft) -> Result<Tenant> {
         let change = |tenant: &mut Tenant| draft.clone().replace(tenant);
         self.write("update", Action::Updated, expected, &change).await
@@ -89,6 +91,7 @@ impl TenantSettings {
             change(&mut after);
             if done != Action::Deleted {
                 after.check()?;
+                self.check_second_factors(&before, &after).await?;
                 if after == before {
                     return Ok(before);
                 }
@@ -109,5 +112,37 @@ impl TenantSettings {
             }
         }
         Err(Error::busy(Tenant::ENTITY, id))
+    }
+
+    /// Who has to show a second factor is for people who have signed in to say, and said of roles
+    /// that there are. A role that was deleted since it was named may stay.
+    async fn check_second_factors(&self, before: &Tenant, after: &Tenant) -> Result<()> {
+        let (crm, actor) = (self.0.crm(), self.0.actor());
+        let same = (before.require_mfa, &before.require_mfa_roles)
+            == (after.require_mfa, &after.require_mfa_roles);
+        if actor.is_key() && !same {
+            let message = "an API key cannot do that: sign in".to_owned();
+            return Err(Error::Refused { code: "NOT_BY_KEY", message });
+        }
+        let codes = after.require_mfa_roles.iter();
+        let new = codes.filter(|code| !before.require_mfa_roles.contains(code));
+        let new: Vec<&str> = new.map(String::as_str).collect();
+        check_roles(crm, actor.tenant(), &new).await
+    }
+}
+
+/// Refuses roles that there are not in a tenant, as such whose people have to show a second factor.
+pub(super) async fn check_roles(crm: &Crm, tenant: TenantId, codes: &[&str]) -> Result<()> {
+    if codes.is_empty() {
+        return Ok(());
+    }
+    let found = known(crm, tenant, codes.iter().copied()).await?;
+    match codes.iter().find(|code| found.grants(code).is_none()) {
+        None => Ok(()),
+        Some(code) => {
+            let code: String = code.chars().take(60).collect();
+            let message = format!("there is no role {code:?}");
+            Err(Error::invalid("requireMfaRoles", "UNKNOWN_ROLE", message))
+        }
     }
 }

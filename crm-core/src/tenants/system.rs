@@ -1,5 +1,6 @@
 //! The handle of the installation itself.
 
+use super::settings::check_roles;
 use super::{Tenant, TenantDraft, TenantId, TenantStatus, load};
 use crate::Entity;
 use crate::access::{BuiltIn, Grants};
@@ -48,6 +49,8 @@ impl System {
         let mut unit = Unit::system(&self.0, Some(id), None);
         let mut tenant: Tenant = draft.into_entity(SystemFields { id, ..unit.fresh() });
         tenant.check()?;
+        let roles: Vec<&str> = tenant.require_mfa_roles.iter().map(String::as_str).collect();
+        check_roles(&self.0, id, &roles).await?;
         unit.insert(tenant.clone())?;
         unit.commit_as_system().await?;
         Ok(tenant)

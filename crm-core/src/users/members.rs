@@ -286,6 +286,40 @@ impl Members {
         Err(Error::busy(Member::ENTITY, id))
     }
 
+    /// Takes a member's second factor away, who has lost it, and ends all their sessions. Needs
+    /// `users:update`, and all that the member holds.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], also where there is no second factor; [`Error::Forbidden`]; refusals
+    /// with codes `ABOVE_ONESELF`, `ONESELF`, since one's own is taken away with password and code,
+    /// and `WORKS_ELSEWHERE`: it is not one tenant's to take what guards another.
+    pub async fn reset_second_factor(&self, id: Id<Member>) -> Result<Member> {
+        let member = self.beneath(id).await?;
+        let (crm, user) = (self.within().crm(), member.user);
+        let refused =
+            |code, message: &str| Err(Error::Refused { code, message: message.to_owned() });
+        if user == self.within().actor().user() {
+            let message = "one's own second factor is taken away with password and code";
+            return refused("ONESELF", message);
+        }
+        let auth = crm.auth();
+        if auth.works_elsewhere(user, self.within().actor().tenant()).await? {
+            let message = "the user works in other tenants too, which it guards as well";
+            return refused("WORKS_ELSEWHERE", message);
+        }
+        for _ in 0..ATTEMPTS {
+            let mut unit = self.about_a_user();
+            auth.take_second_factor(&mut unit, user).await?;
+            match unit.commit_as_system().await {
+                Ok(_) => return Ok(member),
+                // Used, or signed in with, at this very moment.
+                Err(Error::Stale { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(Error::busy(Member::ENTITY, id))
+    }
+
     /// A member whom the actor may change and who stands not above the actor: for what concerns
     /// the user that the member is.
     async fn beneath(&self, id: Id<Member>) -> Result<Member> {

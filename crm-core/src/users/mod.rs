@@ -89,6 +89,9 @@ pub struct User {
     /// When they showed that the address is theirs.
     #[entity(computed)]
     pub email_verified_at: Option<DateTime<Utc>>,
+    /// Whether they have a second factor, which is asked for when they sign in.
+    #[entity(computed)]
+    pub has_second_factor: bool,
     /// Whether they may sign in.
     #[entity(computed, filter)]
     pub status: UserStatus,

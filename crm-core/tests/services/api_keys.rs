@@ -13,7 +13,7 @@ use crate::support::{Watched, start};
 
 fn new(scopes: &[&str]) -> NewApiKey {
     let scopes = scopes.iter().map(|scope| (*scope).to_owned()).collect();
-    NewApiKey { name: "Reports".to_owned(), scopes, expires_at: None }
+    NewApiKey { name: "Reports".to_owned(), scopes, ..NewApiKey::default() }
 }
 
 /// The founder of a tenant, at work in it.
@@ -220,6 +220,7 @@ on_both_stores! {
             name: " ".to_owned(),
             scopes: vec!["custmers:read".to_owned()],
             expires_at: Some(start()),
+            ..NewApiKey::default()
         };
         let Err(Error::Invalid(faults)) = ada.api_keys().create(bad).await else { panic!() };
         let named: Vec<_> = faults.iter().map(|f| (f.field.as_str(), f.code)).collect();

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use crm_core::access::{BuiltIn, Origin, Permission, Reach};
 use crm_core::auth::{ChangePassword, SignIn, SignUp};
 use crm_core::customers::CustomerDraft;
-use crm_core::ports::PasswordHasher;
+use crm_core::ports::{PasswordHasher, Sealer};
 use crm_core::store::Store;
 use crm_core::users::{Member, UserStatus, colleagues};
 use crm_core::{Crm, CrmBuilder, Error, Id, ManualClock, Result, SeededRandom};
@@ -31,6 +31,22 @@ impl PasswordHasher for Plain {
     }
 }
 
+/// Keeps the place and nothing secret.
+#[derive(Debug)]
+pub(crate) struct Labelled;
+
+impl Sealer for Labelled {
+    fn seal(&self, plain: &[u8], place: &str) -> Result<String> {
+        let octets: Vec<String> = plain.iter().map(u8::to_string).collect();
+        Ok(format!("{place}:{}", octets.join(",")))
+    }
+
+    fn open(&self, sealed: &str, place: &str) -> Result<Vec<u8>> {
+        let octets = sealed.strip_prefix(&format!("{place}:")).unwrap();
+        Ok(octets.split(',').map(|octet| octet.parse().unwrap()).collect())
+    }
+}
+
 pub(crate) struct Set {
     pub(crate) crm: Crm,
     pub(crate) clock: Arc<ManualClock>,
@@ -39,7 +55,8 @@ pub(crate) struct Set {
 
 async fn set(builder: CrmBuilder, database: Option<TestDatabase>) -> Set {
     let clock = Arc::new(ManualClock::at(crate::support::start()));
-    let builder = builder.shared_clock(clock.clone()).random(SeededRandom::new(1)).users(Plain);
+    let builder = builder.shared_clock(clock.clone()).random(SeededRandom::new(1));
+    let builder = builder.users(Plain).sealer(Labelled);
     Set { crm: builder.build().await.unwrap(), clock, _database: database }
 }
 

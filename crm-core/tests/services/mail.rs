@@ -14,7 +14,7 @@ use crm_core::{Crm, CrmBuilder, Id, ManualClock, Result, SeededRandom, TenantCrm
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::testing::TestDatabase;
 
-use crate::auth::Plain;
+use crate::auth::{Labelled, Plain};
 
 /// Keeps what it is given, or answers what it is told to.
 #[derive(Debug, Default)]
@@ -59,7 +59,8 @@ pub(crate) struct Set {
 async fn set(builder: CrmBuilder, database: Option<TestDatabase>) -> Set {
     let clock = Arc::new(ManualClock::at(crate::support::start()));
     let post = Arc::new(Postbox::default());
-    let builder = builder.shared_clock(clock.clone()).random(SeededRandom::new(1)).users(Plain);
+    let builder = builder.shared_clock(clock.clone()).random(SeededRandom::new(1));
+    let builder = builder.users(Plain).sealer(Labelled);
     let builder = builder.shared_mails(post.clone(), Arc::new(Words));
     Set { crm: builder.build().await.unwrap(), clock, post, _database: database }
 }

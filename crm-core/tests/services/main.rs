@@ -26,6 +26,8 @@ mod refresh;
 mod relations;
 mod removal;
 mod roles;
+mod second_factor;
+mod second_factor_due;
 mod sessions;
 mod shown;
 mod support;

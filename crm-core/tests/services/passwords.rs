@@ -10,7 +10,7 @@ use crate::auth::{Plain, Set, ada, on_both, sign_in};
 
 fn change(current: &str, new: &str) -> ChangePassword {
     let (current, new) = (current.to_owned(), new.to_owned());
-    ChangePassword { current, new, origin: Origin::default() }
+    ChangePassword { current, new, code: None, origin: Origin::default() }
 }
 
 fn codes(refused: Error) -> Vec<(String, &'static str)> {

@@ -57,6 +57,7 @@ async fn settings_are_checked_and_each_fault_names_its_field() {
             locale: Some("klingon!".to_owned()),
             time_zone: Some("Mars/Olympus".to_owned()),
             currency: Some("XXXX".to_owned()),
+            ..TenantDraft::default()
         };
         for refused in [
             ada.tenant_settings().replace(None, wrong.clone()).await.unwrap_err(),
@@ -73,6 +74,8 @@ async fn settings_are_checked_and_each_fault_names_its_field() {
             locale: Some("de-at".to_owned()),
             time_zone: Some("europe/vienna".to_owned()),
             currency: Some("eur".to_owned()),
+            require_mfa: false,
+            require_mfa_roles: vec!["owner".to_owned(), "admin".to_owned(), "owner".to_owned()],
         };
         let tenant = ada.tenant_settings().replace(Some(1), right.clone()).await.unwrap();
         assert_eq!((tenant.version, tenant.domain.as_deref()), (2, Some("acme.example")));
@@ -81,7 +84,17 @@ async fn settings_are_checked_and_each_fault_names_its_field() {
             (tenant.locale.as_deref(), tenant.currency.as_deref()),
             (Some("de-AT"), Some("EUR"))
         );
+        assert_eq!(tenant.require_mfa_roles, ["admin", "owner"]);
         assert_eq!(ada.tenant_settings().get().await.unwrap(), tenant);
+        let unknown =
+            TenantDraft { require_mfa_roles: vec!["auditor".to_owned()], ..right.clone() };
+        for refused in [
+            ada.tenant_settings().replace(None, unknown.clone()).await.unwrap_err(),
+            crm.tenants_of(ada.actor().user()).create(unknown).await.unwrap_err(),
+        ] {
+            let Error::Invalid(faults) = refused else { panic!("{refused}") };
+            assert_eq!((&*faults[0].field, faults[0].code), ("requireMfaRoles", "UNKNOWN_ROLE"));
+        }
         assert_eq!(code(ada.tenant_settings().replace(Some(1), right).await), "STALE_VERSION");
     })
     .await;

@@ -115,6 +115,9 @@ pub struct ApiKeyInput {
     pub scopes: Vec<String>,
     /// When it stops holding; never where none is given.
     pub expires_at: Option<DateTime<Utc>>,
+    /// A code of the second factor, where one has one and did not show it within the last five
+    /// minutes.
+    pub code: Option<String>,
 }
 
 #[OpenApi(prefix_path = "/auth/api-keys")]
@@ -139,8 +142,8 @@ impl ApiKeysApi {
         caller: Caller,
         input: Body<ApiKeyInput>,
     ) -> Result<Created<IssuedApiKeyView>, ApiError> {
-        let ApiKeyInput { name, scopes, expires_at } = input.0;
-        let new = NewApiKey { name, scopes, expires_at };
+        let ApiKeyInput { name, scopes, expires_at, code } = input.0;
+        let new = NewApiKey { name, scopes, expires_at, session: caller.session(), code };
         let issued = caller.crm().api_keys().create(new).await?;
         let location = format!("{BASE}/auth/api-keys/{}", issued.key.id);
         Ok(Created::new(issued.into(), location))

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod by_mail;
+mod mfa;
 mod profile;
 mod sessions;
 
@@ -11,7 +12,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use crm_core::Error;
-use crm_core::auth::{self, SignIn, SignUp};
+use crm_core::auth::{self, Entry, SignIn, SignUp};
 use crm_core::tenants::{Tenant, TenantId, TenantStatus};
 use crm_core::users::{User, UserStatus};
 use poem::Request;
@@ -36,6 +37,10 @@ use crate::openapi::BASE;
 
 pub use accepting::{AcceptInvitationInput, AcceptingApi, DeclineInvitationInput};
 pub use by_mail::{AuthByMailApi, ForgotPasswordInput, ResetPasswordInput, TokenInput};
+pub use mfa::{
+    ChallengeView, CodeInput, EnrolInput, EnrolmentView, EntryView, LoginMfaInput, MfaApi,
+    RecoveryCodesView, RemoveMfaInput,
+};
 pub use profile::{PasswordInput, ProfileApi, ProfileInput};
 pub use sessions::{EndedView, LiveSessionView, SessionsApi};
 
@@ -132,6 +137,9 @@ pub struct SessionView {
     pub roles: Vec<String>,
     /// What the user may do in the tenant, each with its reach.
     pub permissions: BTreeMap<String, String>,
+    /// Whether the tenant asks for a second factor that was not shown: until one has one, there is
+    /// nothing to be done in it.
+    pub mfa_enrolment_required: bool,
 }
 
 /// A user.
@@ -161,6 +169,8 @@ pub struct UserView {
     pub locale: Option<String>,
     /// What they told the front end to remember.
     pub preferences: Option<Value>,
+    /// Whether they have a second factor, which is asked for when they sign in.
+    pub mfa_enabled: bool,
     /// Whether they may sign in.
     pub status: Code<UserStatus>,
     /// When they last signed in.
@@ -185,6 +195,7 @@ impl From<User> for UserView {
             password: _,
             email_lower: _,
             email_verified_at,
+            has_second_factor,
             status,
             last_login_at,
         } = user;
@@ -200,6 +211,7 @@ impl From<User> for UserView {
             avatar,
             locale,
             preferences,
+            mfa_enabled: has_second_factor,
             status: Code(status),
             last_login_at,
         }
@@ -229,6 +241,10 @@ pub struct TenantView {
     pub time_zone: Option<String>,
     /// What it counts its money in (ISO 4217).
     pub currency: Option<String>,
+    /// Whether its people have to show a second factor to work in it.
+    pub require_mfa: bool,
+    /// The codes of the roles whose people have to, where not all do.
+    pub require_mfa_roles: Vec<String>,
     /// Whether its people may work.
     pub status: Code<TenantStatus>,
 }
@@ -246,6 +262,8 @@ impl From<Tenant> for TenantView {
             locale,
             time_zone,
             currency,
+            require_mfa,
+            require_mfa_roles,
             status,
         } = tenant;
         Self {
@@ -258,6 +276,8 @@ impl From<Tenant> for TenantView {
             locale,
             time_zone,
             currency,
+            require_mfa,
+            require_mfa_roles,
             status: Code(status),
         }
     }
@@ -278,6 +298,8 @@ pub struct ProfileView {
     pub title: Option<String>,
     /// The user's phone number at work in the tenant.
     pub phone: Option<String>,
+    /// How many recovery codes are left; none where there is no second factor.
+    pub recovery_codes_left: Option<i64>,
     /// The tenants that ask the user to work in them, to be accepted or declined; none as long as
     /// the address is not verified.
     pub invitations: Vec<OfferView>,
@@ -323,13 +345,16 @@ impl AuthApi {
     }
 
     /// Sign in
+    ///
+    /// Whoever has a second factor gets no session yet, but is asked for a code of it:
+    /// `POST /auth/login/mfa`.
     #[oai(path = "/login", method = "post")]
     async fn login(
         &self,
         app: Data<&Arc<App>>,
         input: Body<LoginInput>,
         request: &Request,
-    ) -> Result<Reply<SessionView>, ApiError> {
+    ) -> Result<Reply<EntryView>, ApiError> {
         let LoginInput { email, username, password, tenant_id, remember_me } = input.0;
         let login = match (email, username) {
             (Some(_), Some(_)) => {
@@ -345,8 +370,13 @@ impl AuthApi {
             remember: remember_me,
             origin: origin(request),
         };
-        let signed_in = app.crm().auth().sign_in(asked).await?;
-        Ok(Reply::new(session(&app, signed_in)?))
+        let entry = match app.crm().auth().enter(asked).await? {
+            Entry::SignedIn(signed_in) => EntryView::Session(Box::new(session(&app, *signed_in)?)),
+            Entry::SecondStep(step) => {
+                EntryView::Challenge(ChallengeView::of(step, app.crm().clock().now()))
+            }
+        };
+        Ok(Reply::new(entry))
     }
 
     /// Prolong a session
@@ -515,6 +545,7 @@ fn session(app: &App, signed_in: auth::SignedIn) -> Result<SessionView, ApiError
         refresh_expires_at: session.expires_at,
         user: user.into(),
         permissions: membership.as_ref().map(permissions).unwrap_or_default(),
+        mfa_enrolment_required: membership.as_ref().is_some_and(|m| m.admits(&session).is_err()),
         roles: membership.as_ref().map(|m| m.member.roles.clone()).unwrap_or_default(),
         tenant: membership.map(|membership| membership.tenant.into()),
         tenants: tenants.into_iter().map(TenantView::from).collect(),

@@ -36,9 +36,20 @@ pub const API_KEY_HEADER: HeaderName = HeaderName::from_static("x-api-key");
 #[derive(Debug, Clone)]
 enum Credential {
     /// An access token, of a session.
-    Session(Id<Session>),
+    Session(Arc<Session>),
     /// A key, in its tenant.
     Key(Arc<KeyStanding>),
+}
+
+impl Credential {
+    /// Whether it lets the user work in a tenant: not where a second factor is asked for that was
+    /// not shown.
+    fn is_admitted(&self, user: &User, membership: &Membership) -> crm_core::Result<()> {
+        match self {
+            Self::Session(session) => membership.admits(session),
+            Self::Key(_) => membership.admits_keys_of(user),
+        }
+    }
 }
 
 /// A user who has signed in, whatever the tenant; or whose API key calls.
@@ -58,6 +69,7 @@ pub struct Caller {
     app: Arc<App>,
     crm: TenantCrm,
     membership: Arc<Membership>,
+    credential: Credential,
 }
 
 impl Caller {
@@ -65,7 +77,8 @@ impl Caller {
     /// beside the API's, that hold the [`App`] as data. There, an API key is refused.
     ///
     /// # Errors
-    /// Those of [`SignedIn::of`]; 403 where the user works in no tenant.
+    /// Those of [`SignedIn::of`]; 403 where the user works in no tenant, or the tenant asks for a
+    /// second factor that was not shown.
     pub async fn of(request: &Request) -> Result<Self, ApiError> {
         Self::at_work(SignedIn::of(request).await?, request)
     }
@@ -80,31 +93,42 @@ impl Caller {
     }
 
     fn at_work(signed_in: SignedIn, request: &Request) -> Result<Self, ApiError> {
-        let SignedIn { app, membership, credential, .. } = signed_in;
+        let SignedIn { app, user, membership, credential } = signed_in;
         let Some(membership) = membership else {
             let fault = Fault::new("NO_TENANT", "you work in no tenant: choose or create one");
             return Err(ApiError::new(StatusCode::FORBIDDEN, fault));
         };
-        Ok(Self::new(app, membership, &credential, request))
+        Self::new(app, &user, membership, credential, request)
     }
 
+    /// Where the tenant asks for a second factor, nobody is at work in it who has shown none.
     fn new(
         app: Arc<App>,
+        user: &User,
         membership: Arc<Membership>,
-        credential: &Credential,
+        credential: Credential,
         request: &Request,
-    ) -> Self {
+    ) -> Result<Self, ApiError> {
+        credential.is_admitted(user, &membership)?;
         let mut actor = membership.actor().with_origin(origin(request));
-        if let Credential::Key(of) = credential {
+        if let Credential::Key(of) = &credential {
             actor = actor.with_api_key(of.key.id, Arc::clone(&of.scopes));
         }
         let crm = app.crm().tenant(actor);
-        Self { app, crm, membership }
+        Ok(Self { app, crm, membership, credential })
     }
 
     /// The tenant's CRM, as far as the caller's permissions reach.
     pub fn crm(&self) -> &TenantCrm {
         &self.crm
+    }
+
+    /// The session of whoever has signed in; none where an API key calls.
+    pub fn session(&self) -> Option<Id<Session>> {
+        match &self.credential {
+            Credential::Session(session) => Some(session.id),
+            Credential::Key(_) => None,
+        }
     }
 
     /// The caller's place in the tenant.
@@ -141,6 +165,17 @@ impl Caller {
 }
 
 impl SignedIn {
+    /// The user's place in the tenant worked in, where they may work in it as they have come.
+    ///
+    /// # Errors
+    /// 403 where the tenant asks for a second factor that was not shown.
+    pub fn at_work(&self) -> Result<Option<&Membership>, ApiError> {
+        if let Some(membership) = &self.membership {
+            self.credential.is_admitted(&self.user, membership)?;
+        }
+        Ok(self.membership.as_deref())
+    }
+
     /// The server.
     pub fn app(&self) -> &Arc<App> {
         &self.app
@@ -152,7 +187,7 @@ impl SignedIn {
     /// 403 where an API key calls: no key has a session.
     pub fn session(&self) -> Result<Id<Session>, ApiError> {
         match &self.credential {
-            Credential::Session(session) => Ok(*session),
+            Credential::Session(session) => Ok(session.id),
             Credential::Key(_) => Err(by_key::refused()),
         }
     }
@@ -171,17 +206,21 @@ impl SignedIn {
     /// 404 where the user is no member of it, or the key is another tenant's.
     pub async fn at(&self, request: &Request, tenant: TenantId) -> Result<Caller, ApiError> {
         let app = Arc::clone(&self.app);
-        let membership = match &self.credential {
+        let (membership, credential) = match &self.credential {
             Credential::Session(session) => {
                 let (crm, user) = (app.crm(), self.user.id);
-                let standing = app.standings().of(crm, *session, user, Some(tenant)).await?;
-                standing.ok_or_else(session_has_ended)?.membership
+                let standing = app.standings().of(crm, session.id, user, Some(tenant)).await?;
+                let standing = standing.ok_or_else(session_has_ended)?;
+                (standing.membership, Credential::Session(standing.session))
             }
-            Credential::Key(of) => self.membership.clone().filter(|_| of.key.tenant == tenant),
+            Credential::Key(of) => {
+                let membership = self.membership.clone().filter(|_| of.key.tenant == tenant);
+                (membership, self.credential.clone())
+            }
         };
         let membership =
             membership.ok_or_else(|| not_a_member(&Choice::Path(tenant.to_string())))?;
-        Ok(Caller::new(app, membership, &self.credential, request))
+        Caller::new(app, &self.user, membership, credential, request)
     }
 
     /// Whoever a request's token or key stands for.
@@ -230,7 +269,7 @@ impl SignedIn {
         };
         let (session, user) = (Id::new(claims.sid), UserId::new(claims.sub));
         let standing = app.standings().of(app.crm(), session, user, tenant).await?;
-        let Standing { user, membership } = standing.ok_or_else(session_has_ended)?;
+        let Standing { user, session, membership } = standing.ok_or_else(session_has_ended)?;
         match (chosen, &membership) {
             (Some(choice), None) => Err(not_a_member(choice)),
             _ => Ok(Self { app, user, credential: Credential::Session(session), membership }),

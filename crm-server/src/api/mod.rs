@@ -78,6 +78,7 @@ pub fn all() -> impl OpenApi + 'static {
         auth::AuthByMailApi,
         auth::AcceptingApi,
         api_keys::ApiKeysApi,
+        auth::MfaApi,
         auth::ProfileApi,
         auth::SessionsApi,
         tenants::TenantsApi,

@@ -49,6 +49,10 @@ pub struct MineView {
     pub time_zone: Option<String>,
     /// What it counts its money in (ISO 4217).
     pub currency: Option<String>,
+    /// Whether its people have to show a second factor to work in it.
+    pub require_mfa: bool,
+    /// The codes of the roles whose people have to, where not all do.
+    pub require_mfa_roles: Vec<String>,
     /// Whether its people may work.
     pub status: Code<TenantStatus>,
     /// The codes of one's own roles in it.
@@ -68,6 +72,8 @@ impl MineView {
             locale,
             time_zone,
             currency,
+            require_mfa,
+            require_mfa_roles,
             status,
         } = tenant;
         Self {
@@ -81,6 +87,8 @@ impl MineView {
             locale,
             time_zone,
             currency,
+            require_mfa,
+            require_mfa_roles,
             status: Code(status),
             roles,
         }
@@ -104,6 +112,14 @@ pub struct TenantInput {
     pub time_zone: Option<String>,
     /// What it counts its money in (ISO 4217).
     pub currency: Option<String>,
+    /// Whether its people have to show a second factor to work in it. Those who have none may do
+    /// nothing else there than get one.
+    #[oai(default)]
+    pub require_mfa: bool,
+    /// The codes of the roles whose people have to, built-in ones or the tenant's own, where not
+    /// all do.
+    #[oai(default)]
+    pub require_mfa_roles: Vec<String>,
 }
 
 impl TenantInput {
@@ -119,14 +135,34 @@ impl TenantInput {
             locale,
             time_zone,
             currency,
+            require_mfa,
+            require_mfa_roles,
             status: _,
         } = tenant;
-        Self { version: None, name, domain, locale, time_zone, currency }
+        Self {
+            version: None,
+            name,
+            domain,
+            locale,
+            time_zone,
+            currency,
+            require_mfa,
+            require_mfa_roles,
+        }
     }
 
     fn draft(self) -> TenantDraft {
-        let Self { version: _, name, domain, locale, time_zone, currency } = self;
-        TenantDraft { name, domain, locale, time_zone, currency }
+        let Self {
+            version: _,
+            name,
+            domain,
+            locale,
+            time_zone,
+            currency,
+            require_mfa,
+            require_mfa_roles,
+        } = self;
+        TenantDraft { name, domain, locale, time_zone, currency, require_mfa, require_mfa_roles }
     }
 }
 

@@ -111,6 +111,70 @@ impl Default for Passwords {
     }
 }
 
+/// Second factors: what they are called in authenticator apps, and what their secrets are sealed
+/// under where they are stored.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Mfa {
+    /// What authenticator apps show them under.
+    pub issuer: String,
+    /// The secret that they are sealed under: any text of 32 random characters or more. There is
+    /// no default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key: Option<Secret>,
+    /// A file that holds it, in place of `key`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub key_file: Option<PathBuf>,
+    /// Such secrets of before, which still open what was sealed under them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub retired_keys: Vec<Secret>,
+}
+
+impl Default for Mfa {
+    fn default() -> Self {
+        Self { issuer: "CRM".to_owned(), key: None, key_file: None, retired_keys: Vec::new() }
+    }
+}
+
+impl Mfa {
+    /// The fewest characters of a secret.
+    const SHORTEST: usize = 32;
+
+    /// The secrets that second factors are or were sealed under, the one in use first.
+    ///
+    /// # Errors
+    /// Where there is none, its file cannot be read, or one can be guessed.
+    pub fn sealing_keys(&self) -> Result<Vec<Secret>, ConfigError> {
+        let own = match (&self.key, &self.key_file) {
+            (Some(_), Some(_)) => {
+                return Err(ConfigError::new("mfa.key and mfa.key_file are both set, keep one"));
+            }
+            (Some(key), None) => key.clone(),
+            (None, Some(file)) => {
+                std::fs::read_to_string(file).map(Secret::new).map_err(|error| {
+                    ConfigError::new(format!("mfa.key_file {}: {error}", file.display()))
+                })?
+            }
+            (None, None) => {
+                return Err(ConfigError::new(
+                    "no key to seal second factors under: set mfa.key or mfa.key_file to 32 random \
+                     characters or more (`crm-server init` makes some), and keep it",
+                ));
+            }
+        };
+        let keys: Vec<Secret> = std::iter::once(own).chain(self.retired_keys.clone()).collect();
+        let is_short = |key: &Secret| key.reveal().trim().chars().count() < Self::SHORTEST;
+        match keys.iter().position(is_short) {
+            None => Ok(keys),
+            Some(at) => {
+                let name = if at == 0 { "mfa.key" } else { "mfa.retired_keys" };
+                let least = Self::SHORTEST;
+                Err(ConfigError::new(format!("{name}: expected {least} characters or more")))
+            }
+        }
+    }
+}
+
 /// How much guessing of passwords is put up with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]

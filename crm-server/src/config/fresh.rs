@@ -1,6 +1,7 @@
 //! The configuration that `init` writes: every setting that a team decides, and fresh secrets.
 
 use super::{Algorithm, ConfigError};
+use crate::seal;
 use crate::tokens::generate_key;
 
 /// The text of a new configuration file with a signing key of its own.
@@ -9,6 +10,8 @@ use crate::tokens::generate_key;
 /// Where no key can be generated.
 pub fn fresh(algorithm: Algorithm) -> Result<String, ConfigError> {
     let key = generate_key(algorithm).map_err(|error| ConfigError::new(error.to_string()))?;
+    let sealing = seal::generate_key()?;
+    let sealing = sealing.reveal();
     let name = match algorithm {
         Algorithm::Rs256 => "RS256",
         Algorithm::EdDsa => "EdDSA",
@@ -43,6 +46,14 @@ remember_me_lifetime = "90d"
 # To change the key, move this one to `retired_keys` and put a new one here.
 key = """
 {key}"""
+
+[mfa]
+# What authenticator apps show second factors under, and the secret that those are sealed under in
+# the database: without it nobody who has one can sign in. To change it, move this one to
+# `retired_keys` and put a new one here; the old one is needed for as long as anybody who has a
+# second factor has not used it since.
+issuer = "CRM"
+key = "{sealing}"
 
 [limits]
 body_bytes = 1048576

@@ -21,7 +21,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-pub use credentials::{Algorithm, Lockout, Passwords, Tokens};
+pub use credentials::{Algorithm, Lockout, Mfa, Passwords, Tokens};
 pub use database::{Database, StoreKind};
 pub use fresh::fresh;
 pub use limits::Limits;
@@ -53,6 +53,8 @@ pub struct Config {
     pub passwords: Passwords,
     /// How much guessing of them is put up with.
     pub lockout: Lockout,
+    /// Second factors.
+    pub mfa: Mfa,
     /// What a single request may cost.
     pub limits: Limits,
     /// What is logged, and how.
@@ -81,6 +83,7 @@ impl Default for Config {
             tokens: Tokens::default(),
             passwords: Passwords::default(),
             lockout: Lockout::default(),
+            mfa: Mfa::default(),
             limits: Limits::default(),
             log: Log::default(),
             cors: Cors::default(),

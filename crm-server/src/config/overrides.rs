@@ -101,6 +101,15 @@ pub struct Overrides {
     /// The fewest characters of a password that is set
     #[arg(long, global = true, env = "CRM_PASSWORD_MIN_LENGTH")]
     pub password_min_length: Option<usize>,
+    /// What authenticator apps show second factors under
+    #[arg(long, global = true, env = "CRM_MFA_ISSUER")]
+    pub mfa_issuer: Option<String>,
+    /// Secret that second factors are sealed under
+    #[arg(long, global = true, env = "CRM_MFA_KEY", hide_env_values = true)]
+    pub mfa_key: Option<Secret>,
+    /// File that holds it
+    #[arg(long, global = true, env = "CRM_MFA_KEY_FILE")]
+    pub mfa_key_file: Option<PathBuf>,
     /// Failures to sign in to an account that cost nothing
     #[arg(long, global = true, env = "CRM_LOCKOUT_ATTEMPTS")]
     pub lockout_attempts: Option<u32>,
@@ -232,6 +241,9 @@ impl Overrides {
             password_parallelism,
             password_concurrency,
             password_min_length,
+            mfa_issuer,
+            mfa_key,
+            mfa_key_file,
             lockout_attempts,
             lockout_attempts_per_network,
             lockout_longest,
@@ -273,6 +285,7 @@ impl Overrides {
             tokens,
             passwords,
             lockout,
+            mfa,
             limits,
             log,
             cors,
@@ -331,6 +344,9 @@ impl Overrides {
         set(&mut passwords.parallelism, password_parallelism);
         set(&mut passwords.concurrency, password_concurrency);
         set(&mut passwords.min_length, password_min_length);
+        set(&mut mfa.issuer, mfa_issuer);
+        set(&mut mfa.key, mfa_key.map(Some));
+        set(&mut mfa.key_file, mfa_key_file.map(Some));
         set(&mut lockout.attempts, lockout_attempts);
         set(&mut lockout.attempts_per_network, lockout_attempts_per_network);
         set(&mut lockout.longest, lockout_longest);

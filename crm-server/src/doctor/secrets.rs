@@ -70,6 +70,9 @@ pub(super) fn secrets(config: &Config) -> Check {
     if let Err(error) = keys {
         check.fail(error);
     }
+    if let Err(error) = config.mfa.sealing_keys() {
+        check.fail(error.to_string());
+    }
     check
 }
 
@@ -122,8 +125,9 @@ pub(super) fn files(config: &Config, file: Option<&Path>) -> Check {
     }
     let Database { url_file, system_url_file, migration_url_file, .. } = &config.database;
     let mail = &config.mail.password_file;
-    let named = [&config.tokens.key_file, url_file, system_url_file, migration_url_file, mail];
-    for path in named.into_iter().flatten() {
+    let keys = [&config.tokens.key_file, &config.mfa.key_file];
+    let named = keys.into_iter().chain([url_file, system_url_file, migration_url_file, mail]);
+    for path in named.flatten() {
         permissions(&mut check, path);
     }
     check
@@ -138,6 +142,8 @@ fn holds_secrets(text: &str) -> bool {
         || !config.tokens.retired_keys.is_empty()
         || config.traces.headers.is_some()
         || config.mail.password.is_some()
+        || config.mfa.key.is_some()
+        || !config.mfa.retired_keys.is_empty()
         || urls.into_iter().flatten().any(|url| credentials(url).is_some())
 }
 

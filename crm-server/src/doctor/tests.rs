@@ -20,6 +20,7 @@ fn sound() -> Config {
     config.metrics.bind = Some("127.0.0.1:9090".parse().unwrap());
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
+    config.mfa.key = Some(crate::seal::generate_key().unwrap());
     config.mail.host = Some("smtp.example.com".to_owned());
     config.mail.from = Some("CRM <crm@example.com>".to_owned());
     config.mail.link_base = Some("https://crm.example.com".to_owned());
@@ -203,6 +204,8 @@ const BROKEN: &[(Change, &str, Outcome, &str)] = &[
         "fewer than 12 characters",
     ),
     (|c| c.tokens.key = None, "secrets", Outcome::Failed, "no signing key"),
+    (|c| c.mfa.key = None, "secrets", Outcome::Failed, "set mfa.key"),
+    (|c| c.mfa.key = Some(Secret::new("hunter2")), "secrets", Outcome::Failed, "mfa.key: expected"),
     (
         |c| {
             c.mail.user = Some("crm".to_owned());

@@ -38,6 +38,10 @@ const OURS: &[(&str, &str)] = &ours![
     "en/reset_password.html",
     "en/password_changed.txt",
     "en/password_changed.html",
+    "en/second_factor_added.txt",
+    "en/second_factor_added.html",
+    "en/second_factor_removed.txt",
+    "en/second_factor_removed.html",
     "en/sign_ins_failed.txt",
     "en/sign_ins_failed.html",
 ];
@@ -47,7 +51,9 @@ fn fields(kind: MailKind) -> &'static [&'static str] {
     match kind {
         MailKind::Invitation | MailKind::MemberAdded => &["by"],
         MailKind::ResetPassword => &["by"],
-        MailKind::PasswordChanged => &["at", "address"],
+        MailKind::PasswordChanged | MailKind::SecondFactorAdded | MailKind::SecondFactorRemoved => {
+            &["at", "address"]
+        }
         MailKind::SignInsFailed => &["at", "address", "until"],
         _ => &[],
     }

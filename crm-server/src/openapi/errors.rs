@@ -207,11 +207,24 @@ const FAILURES: &[Failure] = &[
         name: "Forbidden",
         meaning: "The caller may not do that",
         codes: &[
-            (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT"]),
+            (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT", "MFA_REQUIRED"]),
             (Trait::Personal, &["NOT_BY_KEY"]),
-            (Trait::People, &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER"]),
+            (Trait::Own, &["MFA_CODE_REQUIRED"]),
+            (
+                Trait::People,
+                &["ABOVE_ONESELF", "BUILT_IN_ROLE", "LAST_OWNER", "ONESELF", "WORKS_ELSEWHERE"],
+            ),
             (Trait::Mail, &["NO_MAIL"]),
-            (Trait::Link, &["NO_MAIL", "OTHER_ADDRESS", "EMAIL_NOT_VERIFIED", "NOT_A_MEMBER"]),
+            (
+                Trait::Link,
+                &[
+                    "NO_MAIL",
+                    "OTHER_ADDRESS",
+                    "EMAIL_NOT_VERIFIED",
+                    "NOT_A_MEMBER",
+                    "MFA_CODE_REQUIRED",
+                ],
+            ),
         ],
     },
     Failure {
@@ -248,6 +261,7 @@ const FAILURES: &[Failure] = &[
                 ],
             ),
             (Trait::Credentials, &["BUSY"]),
+            (Trait::Own, &["MFA_ON", "MFA_OFF", "MFA_NOT_BEGUN"]),
             (Trait::People, &["IN_USE", "USER_EXISTS"]),
             (Trait::Link, &["DUPLICATE", "BUSY"]),
             (Trait::Many, &["ENTANGLED", "NOT_REACHED"]),
@@ -492,6 +506,7 @@ const UNVERSIONED: &[&str] = &[
     "/users/{id}/hand-over",
     "/users/{id}/reset-password",
     "/users/invitations/{id}/resend",
+    "/users/{id}/mfa",
 ];
 
 /// What the paths have in common of what sends a mail, or is done by a link in one.
@@ -531,7 +546,11 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         Trait::Version => takes_version(path, method),
         Trait::Guarded => guarded,
         // One signs out with a refresh token, too, and without any other.
-        Trait::Personal => (guarded || path == "/auth/logout") && !by_key::is_reached(method, path),
+        // And a key that may change a tenant does not say who shows a second factor.
+        Trait::Personal => {
+            let partly = method == "patch" && path == "/tenants/{tenantId}";
+            (guarded || path == "/auth/logout") && (partly || !by_key::is_reached(method, path))
+        }
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,
         Trait::People => writes && (path.starts_with("/users") || path.starts_with("/tenants")),

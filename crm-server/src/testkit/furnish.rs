@@ -43,6 +43,14 @@ pub trait Tenants: Send + Sync {
         String::new()
     }
 
+    /// A code that somebody's second factor takes now: what `{code}` stands for in given fields,
+    /// of one that they have by then, and `{first code}` of one that they have only begun to get.
+    /// Empty, unless a test needs some.
+    async fn code(&self, member: &Member, first: bool) -> String {
+        let _ = (member, first);
+        String::new()
+    }
+
     /// What is known of a tenant's data beneath the API, in any form: it is asked for before and
     /// after each operation was tried, and must be the same. Nothing, unless a test knows more.
     async fn digest(&self, member: &Member) -> String {
@@ -279,6 +287,10 @@ impl<'a> Furnished<'a> {
                     let named = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
                     let found = match named {
                         Some("stranger") => Some(self.source.tenants.stranger().await),
+                        Some("code") => Some(self.source.tenants.code(&self.member, false).await),
+                        Some("first code") => {
+                            Some(self.source.tenants.code(&self.member, true).await)
+                        }
                         Some("session") => Some(self.source.tenants.session(&self.member).await),
                         Some(named) => match named.strip_prefix("new ") {
                             Some(kind) => self.fresh(kind).await,

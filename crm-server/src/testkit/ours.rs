@@ -1,9 +1,13 @@
 //! What the probe must be told of this server's own operations, for whoever serves them beside
 //! others.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
+use chrono::{DateTime, TimeDelta, Utc};
+use crm_core::auth::one_time_password;
+use parking_lot::Mutex;
 use poem::http::Method;
 use serde_json::{Value, json};
 
@@ -14,12 +18,18 @@ use super::server::{Ask, Server};
 /// What the probe finds at this server's own operations, and is right.
 const EXCEPTIONS: &str = include_str!("exceptions.txt");
 const PASSWORD: &str = "correct horse battery";
+/// For how long a one-time password holds.
+const STEP: TimeDelta = TimeDelta::seconds(30);
 
 /// What goes into requests to this server's own operations, where their schemas do not tell.
 pub fn given() -> Given {
     let grant = json!({"permission": "customers:read", "reach": "all"});
     let given = [
-        ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null})),
+        ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null, "code": null})),
+        ("DELETE /auth/mfa/totp", json!({"code": "{code}"})),
+        ("POST /auth/mfa/recovery-codes", json!({"code": "{code}"})),
+        ("POST /auth/mfa/totp/confirm", json!({"code": "{first code}"})),
+        ("POST /auth/change-password", json!({"code": null})),
         ("DELETE /auth/sessions/{id}", json!({"id": "{session}"})),
         ("POST /custom-fields", json!({"recordType": "customers", "type": "text"})),
         ("POST /custom-fields choice", json!({"type": "choice", "options": ["One", "Two"]})),
@@ -41,6 +51,8 @@ pub fn given() -> Given {
         ),
         ("POST /relations/kinds", json!({"symmetric": true})),
         ("POST /teams", json!({"members": ["{users}"], "managers": []})),
+        ("POST /tenants", json!({"requireMfaRoles": []})),
+        ("PATCH /tenants/{tenantId}", json!({"requireMfaRoles": []})),
         ("POST /tenants/{tenantId}/members", json!({"email": "{stranger}", "roles": ["user"]})),
         ("POST /users/invitations", json!({"roles": ["user"]})),
         ("POST /users", json!({"roles": ["user"]})),
@@ -107,12 +119,48 @@ pub fn exceptions() -> Vec<Exception> {
 pub struct SignUps<'a> {
     server: &'a dyn Server,
     strangers: AtomicUsize,
+    /// The secrets of second factors, by user, each with the time at which it was got.
+    secrets: Mutex<BTreeMap<String, (String, DateTime<Utc>)>>,
 }
 
 impl<'a> SignUps<'a> {
     /// At this server.
     pub fn new(server: &'a dyn Server) -> Self {
-        Self { server, strangers: AtomicUsize::new(0) }
+        Self { server, strangers: AtomicUsize::new(0), secrets: Mutex::default() }
+    }
+
+    async fn data(&self, method: Method, path: &str, by: &Member, body: Option<Value>) -> Value {
+        let ask = Ask::new(method, format!("/api/v1{path}")).by(&by.token);
+        let ask = body.iter().fold(ask, |ask, body| ask.json(body));
+        self.server.ask(ask).await.json()["data"].take()
+    }
+
+    /// Takes away the second factor that was got for somebody, if any: by the last of the three
+    /// codes that it takes while the server's clock stands still.
+    async fn without_second_factor(&self, member: &Member) {
+        let secret = self.secrets.lock().remove(&member.user);
+        if let Some((secret, now)) = secret {
+            let code = one_time_password(&secret, now + STEP).unwrap_or_default();
+            let body = json!({"password": PASSWORD, "code": code});
+            self.data(Method::DELETE, "/auth/mfa/totp", member, Some(body)).await;
+        }
+    }
+
+    /// Begins to get somebody a second factor: its secret, and the server's time.
+    async fn begin(&self, member: &Member) -> Option<(String, DateTime<Utc>)> {
+        self.without_second_factor(member).await;
+        let body = json!({"password": PASSWORD});
+        let begun = self.data(Method::POST, "/auth/mfa/totp", member, Some(body)).await;
+        // The clock may stand still anywhere: a token that was just signed tells where.
+        let profile = self.data(Method::GET, "/auth/profile", member, None).await;
+        let login = json!({"email": profile["user"]["email"], "password": PASSWORD});
+        let login = Ask::new(Method::POST, "/api/v1/auth/login").json(&login);
+        let session = self.server.ask(login).await.json();
+        let until: DateTime<Utc> = session["data"]["expiration"].as_str()?.parse().ok()?;
+        let now = until - TimeDelta::seconds(session["data"]["expiresIn"].as_i64()?);
+        let begun = (begun["secret"].as_str()?.to_owned(), now);
+        self.secrets.lock().insert(member.user.clone(), begun.clone());
+        Some(begun)
     }
 
     async fn sign_up(&self, input: Value) -> Value {
@@ -140,7 +188,19 @@ impl Tenants for SignUps<'_> {
         email
     }
 
+    async fn code(&self, member: &Member, first: bool) -> String {
+        let Some((secret, now)) = self.begin(member).await else { return String::new() };
+        let shown = one_time_password(&secret, now - STEP).unwrap_or_default();
+        if first {
+            return shown;
+        }
+        let (path, body) = ("/auth/mfa/totp/confirm", json!({"code": shown}));
+        self.data(Method::POST, path, member, Some(body)).await;
+        one_time_password(&secret, now).unwrap_or_default()
+    }
+
     async fn session(&self, member: &Member) -> String {
+        self.without_second_factor(member).await;
         let ask = |path: &str, token: &str| Ask::new(Method::GET, path).by(token);
         let profile = self.server.ask(ask("/api/v1/auth/profile", &member.token)).await.json();
         let login = json!({"email": profile["data"]["user"]["email"], "password": PASSWORD});

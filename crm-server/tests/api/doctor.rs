@@ -11,6 +11,7 @@ fn doctor(database: &str, arguments: &[&str]) -> Output {
     let key = generate_key(Algorithm::EdDsa).unwrap();
     Command::new(env!("CARGO_BIN_EXE_crm-server"))
         .args(["--token-algorithm", "EdDSA", "--token-key", key.reveal()])
+        .args(["--mfa-key", "what second factors are sealed under"])
         .args(["--database-url", database])
         .args(["--database-acquire-timeout", "1s", "doctor"])
         .args(arguments)

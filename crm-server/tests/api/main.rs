@@ -58,6 +58,8 @@ mod mail;
 #[cfg(test)]
 mod metrics;
 #[cfg(test)]
+mod mfa;
+#[cfg(test)]
 mod miniflexcrm;
 #[cfg(test)]
 mod mutated;

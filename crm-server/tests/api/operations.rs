@@ -31,7 +31,8 @@ async fn migrating_makes_a_database_that_can_be_served_and_doing_it_again_change
     let (owner, app) = (database.owner_url(), database.app_url());
     let flags = ["--database-url", &app, "--migration-database-url", &owner, "--log-level", "off"];
     let key = generate_key(Algorithm::EdDsa).unwrap();
-    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
+    let sealing = "what second factors are sealed under";
+    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal(), "--mfa-key", sealing];
     let serve = [&flags[..], &signing, &["--migrate-on-start", "false", "serve"]].concat();
     let error = command(&serve).await.unwrap_err();
     assert!(error.contains("has it been migrated?"), "{error}");
@@ -56,7 +57,8 @@ async fn the_first_start_is_one_command_with_the_owners_url_alone() {
     let taken = listener.local_addr().unwrap().to_string();
     let key = generate_key(Algorithm::EdDsa).unwrap();
     let flags = ["--database-url", &owner, "--log-level", "off"];
-    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal()];
+    let sealing = "what second factors are sealed under";
+    let signing = ["--token-algorithm", "EdDSA", "--token-key", key.reveal(), "--mfa-key", sealing];
     let serve = [&flags[..], &signing, &["--bind", &taken, "serve"]].concat();
     for _ in 0..2 {
         let error = command(&serve).await.unwrap_err();

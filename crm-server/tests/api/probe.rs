@@ -23,6 +23,7 @@ const OPEN: &[&str] = &[
     // How one gets a token, or gives it back.
     "POST /auth/signup",
     "POST /auth/login",
+    "POST /auth/login/mfa",
     "POST /auth/refresh",
     "POST /auth/logout",
     // What a link in a mail is for, and asking for one.

@@ -20,6 +20,7 @@ impl Process {
         let key = generate_key(Algorithm::EdDsa).unwrap();
         let mut child = Command::new(env!("CARGO_BIN_EXE_crm-server"))
             .args(["--token-algorithm", "EdDSA", "--token-key", key.reveal()])
+            .args(["--mfa-key", "what second factors are sealed under"])
             .args(["--database-url", "memory:", "--bind", "127.0.0.1:0", "--log-level", "off"])
             .args(flags)
             .arg("serve")

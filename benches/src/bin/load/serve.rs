@@ -16,6 +16,7 @@ pub(crate) async fn serve(url: &str) -> Result<()> {
     let mut config = Config::default();
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa)?);
+    config.mfa.key = Some(crm_server::seal::generate_key().map_err(|error| error.to_string())?);
     let mut options = PostgresOptions::new(url);
     options.max_connections = config.database.pool_size;
     let store = PostgresStore::connect(&options).await?;

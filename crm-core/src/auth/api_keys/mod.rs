@@ -15,8 +15,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 pub use text::API_KEY_PREFIX;
 
-use super::Auth;
 use super::credentials::fingerprint;
+use super::{Auth, Session};
 use crate::Entity;
 use crate::access::{Actor, Scopes};
 use crate::audit::Action;
@@ -99,7 +99,7 @@ impl ApiKey {
 }
 
 /// A key to be made.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct NewApiKey {
     /// What its maker calls it.
     pub name: String,
@@ -107,6 +107,23 @@ pub struct NewApiKey {
     pub scopes: Vec<String>,
     /// When it stops holding; never where that is not set.
     pub expires_at: Option<DateTime<Utc>>,
+    /// The session in which it is made. Whoever has a second factor makes none without.
+    pub session: Option<Id<Session>>,
+    /// A code of the second factor, where the user has one and has not shown it lately.
+    pub code: Option<String>,
+}
+
+/// Leaves the code out, so that no log shows it.
+impl fmt::Debug for NewApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { name, scopes, expires_at, session, code: _ } = self;
+        f.debug_struct("NewApiKey")
+            .field("name", name)
+            .field("scopes", scopes)
+            .field("expires_at", expires_at)
+            .field("session", session)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A key that was made.
@@ -141,7 +158,7 @@ impl fmt::Debug for IssuedApiKey {
 /// # let acme = crm.system().create_tenant("Acme").await?;
 /// let ada = Actor::new(acme.id, crm.new_id()).with_role(BuiltIn::Owner);
 /// let scopes = vec!["customers:read".to_owned()];
-/// let new = NewApiKey { name: "Reports".to_owned(), scopes, expires_at: None };
+/// let new = NewApiKey { name: "Reports".to_owned(), scopes, ..NewApiKey::default() };
 /// let issued = crm.tenant(ada.clone()).api_keys().create(new).await?;
 ///
 /// // A request comes with it: the host looks up who made it, and narrows what they may do.
@@ -186,11 +203,17 @@ impl ApiKeys {
     ///
     /// # Errors
     /// [`Error::Invalid`] with every fault; [`Error::Limit`] where there are [`MOST_API_KEYS`]; a
-    /// refusal with code `NOT_BY_KEY` where a key asks.
+    /// refusal with code `NOT_BY_KEY` where a key asks; where this CRM keeps its users, what
+    /// [`Auth::fresh_second_factor`] says.
     pub async fn create(&self, new: NewApiKey) -> Result<IssuedApiKey> {
         let (crm, actor) = (self.0.crm(), self.0.actor());
         by_no_key(actor)?;
-        let NewApiKey { name, scopes, expires_at } = self.checked(new)?;
+        let NewApiKey { name, scopes, expires_at, session, code } = self.checked(new)?;
+        if crm.keeps_users() {
+            let auth = crm.auth();
+            auth.fresh_second_factor(session, actor.user(), code.as_deref(), actor.origin())
+                .await?;
+        }
         let (prefix, secret) = text::mint(crm.random());
         for _ in 0..ATTEMPTS {
             let taken: BTreeSet<i64> = self.list().await?.iter().map(|key| key.place).collect();
@@ -273,7 +296,7 @@ impl ApiKeys {
         }
         faults.into_result()?;
         let scopes = scopes.map(|scopes| scopes.names().to_vec()).unwrap_or_default();
-        Ok(NewApiKey { name: name.unwrap_or_default(), scopes, expires_at: new.expires_at })
+        Ok(NewApiKey { name: name.unwrap_or_default(), scopes, ..new })
     }
 }
 

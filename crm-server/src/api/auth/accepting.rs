@@ -101,10 +101,10 @@ impl AcceptingApi {
 /// to be.
 async fn acceptance(token: Option<String>, request: &Request) -> Result<Acceptance, ApiError> {
     let says_so = request.headers().contains_key(poem::http::header::AUTHORIZATION);
-    let user = match SignedIn::of(request).await {
-        Ok(caller) => Some(caller.user.id),
+    let (user, session) = match SignedIn::of(request).await {
+        Ok(caller) => (Some(caller.user.id), Some(caller.session()?)),
         Err(error) if says_so || token.is_none() => return Err(error),
-        Err(_) => None,
+        Err(_) => (None, None),
     };
-    Ok(Acceptance { token, user, origin: origin(request), ..Acceptance::default() })
+    Ok(Acceptance { token, user, session, origin: origin(request), ..Acceptance::default() })
 }

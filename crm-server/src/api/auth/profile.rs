@@ -50,6 +50,9 @@ pub struct PasswordInput {
     pub current_password: String,
     /// The password from now on: 8 to 256 characters, none that is tried first, nor one's name.
     pub new_password: String,
+    /// A code of the second factor, where one has one and did not show it within the last five
+    /// minutes.
+    pub code: Option<String>,
 }
 
 #[OpenApi(prefix_path = "/auth")]
@@ -78,7 +81,7 @@ impl ProfileApi {
             return Err(Error::invalid("email", "EMAIL_UNPROVEN", message).into());
         }
         let draft = ProfileDraft { name, username, locale, phone, preferences };
-        let tenant = caller.membership.as_ref().map(|membership| membership.tenant.id);
+        let tenant = caller.at_work()?.map(|membership| membership.tenant.id);
         let (auth, user) = (caller.app().crm().auth(), caller.user.id);
         let changed = auth.set_profile(user, tenant, version, draft, &origin(request)).await?;
         caller.app().standings().forget(caller.session()?);
@@ -100,8 +103,8 @@ impl ProfileApi {
         input: Body<PasswordInput>,
         request: &Request,
     ) -> Result<Reply<EndedView>, ApiError> {
-        let PasswordInput { current_password: current, new_password: new } = input.0;
-        let change = ChangePassword { current, new, origin: origin(request) };
+        let PasswordInput { current_password: current, new_password: new, code } = input.0;
+        let change = ChangePassword { current, new, code, origin: origin(request) };
         let auth = caller.app().crm().auth();
         let ended = auth.change_password(caller.session()?, caller.user.id, change).await?;
         for session in &ended {
@@ -128,6 +131,10 @@ async fn reply(
         roles: member.roles,
         asked_at: member.updated_at,
     });
+    let recovery_codes_left = match (user.has_second_factor, caller.api_key()) {
+        (true, None) => caller.app().crm().auth().recovery_codes_left(user.id).await?,
+        _ => None,
+    };
     let membership = caller.membership.as_deref();
     let known = || membership.and_then(|membership| membership.member.phone.clone());
     let profile = ProfileView {
@@ -136,6 +143,7 @@ async fn reply(
         roles: membership.map(|m| m.member.roles.clone()).unwrap_or_default(),
         title: membership.and_then(|membership| membership.member.title.clone()),
         phone: phone.unwrap_or_else(known),
+        recovery_codes_left,
         invitations: invitations.collect(),
     };
     Ok(Reply::new(profile).version(version))

@@ -240,6 +240,21 @@ impl UsersApi {
         Ok(Accepted::new(Done {}).message("a mail is on its way"))
     }
 
+    /// Take a user's second factor away
+    ///
+    /// Of somebody who has lost it: all their sessions end, and they sign in with the password
+    /// alone. Not of oneself, nobody above, and nobody who works in other tenants too.
+    #[oai(path = "/:id/mfa", method = "delete")]
+    async fn reset_mfa(
+        &self,
+        caller: Caller,
+        id: Path<Uuid>,
+    ) -> Result<Reply<MemberView>, ApiError> {
+        let member = caller.crm().members().reset_second_factor(Id::new(id.0)).await?;
+        caller.forget_who_may_what();
+        crud::reply::<MemberResource>(&caller, member).await
+    }
+
     /// Hand a user's records over to another one
     ///
     /// All that the user owns, of the types named or of all, also of one who has left. Where it is

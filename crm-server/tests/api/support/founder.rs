@@ -41,6 +41,10 @@ impl Tenants for Founder<'_> {
         self.sign_ups.session(member).await
     }
 
+    async fn code(&self, member: &Member, first: bool) -> String {
+        self.sign_ups.code(member, first).await
+    }
+
     /// Whatever was written there, shown by the API or not: the log and the events as well.
     async fn digest(&self, member: &Member) -> String {
         let tenant = member.tenant.parse().unwrap();

@@ -42,6 +42,7 @@ fn config() -> Config {
     let mut config = Config::default();
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
+    config.mfa.key = Some(crm_server::seal::generate_key().unwrap());
     config.passwords = Passwords { memory_kib: 64, iterations: 1, ..Passwords::default() };
     // All callers come from one address, and many fail to sign in on purpose: `lockout.rs` tests
     // with the settings of production.

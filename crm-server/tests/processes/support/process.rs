@@ -40,6 +40,7 @@ impl Settings {
             .with("CRM_DATABASE_STATEMENT_TIMEOUT", "5s")
             .with("CRM_TOKEN_ALGORITHM", "EdDSA")
             .with("CRM_TOKEN_KEY", key.reveal())
+            .with("CRM_MFA_KEY", "what second factors are sealed under")
             // Quick; everything else is as in production.
             .with("CRM_PASSWORD_MEMORY_KIB", "64")
             .with("CRM_PASSWORD_ITERATIONS", "1")
