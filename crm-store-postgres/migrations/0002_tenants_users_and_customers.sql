@@ -43,6 +43,7 @@ CREATE TABLE users (
     password text COLLATE "C",
     email_lower text COLLATE "C" NOT NULL,
     email_verified_at timestamp with time zone,
+    pending_email text COLLATE "C",
     has_second_factor boolean NOT NULL,
     status text COLLATE "C" NOT NULL,
     last_login_at timestamp with time zone,

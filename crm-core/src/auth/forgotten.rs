@@ -47,8 +47,8 @@ impl Auth {
         Ok(())
     }
 
-    /// Spends such a link's token for a new password. The user is signed out everywhere, and has
-    /// shown that the address is theirs.
+    /// Spends such a link's token for a new password. The user is signed out everywhere, has shown
+    /// that the address is theirs, and is no longer held off for what was tried with the old one.
     ///
     /// # Errors
     /// [`Error::Invalid`] naming `token` where it does not hold, and `password` where it is none.
@@ -71,6 +71,8 @@ impl Auth {
             let mut unit = unit.with_origin(origin.clone());
             let mut after = before.clone();
             after.password = Some(hash.clone());
+            // Whoever knew the old one may have asked for it.
+            after.pending_email = None;
             after.email_verified_at = before.email_verified_at.or(Some(unit.now()));
             after.set_system(unit.next(&before));
             Self::spend(&mut unit, token)?;
@@ -80,7 +82,12 @@ impl Auth {
             let mail = mail.telling("at", Some(unit.now().to_rfc3339()));
             unit.mail(mail.telling("address", origin.address.clone()))?;
             match unit.commit_as_system().await {
-                Ok(_) => return Ok(after),
+                Ok(_) => {
+                    // Nobody has failed to guess the new one yet.
+                    let failures = self.failures_of(after.id).await?;
+                    self.forget_all(failures.into_iter()).await?;
+                    return Ok(after);
+                }
                 // Spent by somebody else, or the user signed in or was changed just now.
                 Err(Error::Stale { .. }) => {}
                 Err(error) => return Err(error),

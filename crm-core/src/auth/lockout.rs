@@ -250,7 +250,10 @@ impl Auth {
         found.map(|record| FailedSignIns::from_values(record.into_values())).collect()
     }
 
-    async fn forget_all(&self, counted: impl Iterator<Item = FailedSignIns>) -> Result<()> {
+    pub(super) async fn forget_all(
+        &self,
+        counted: impl Iterator<Item = FailedSignIns>,
+    ) -> Result<()> {
         for one in counted {
             let mut unit = Unit::system(&self.0, None, None);
             unit.remove_silently(one)?;

@@ -35,6 +35,10 @@ pub enum Purpose {
     ResetPassword,
     /// To work in a tenant.
     Invitation,
+    /// To sign in with another address from now on.
+    ChangeEmail,
+    /// To go on signing in with the address of before.
+    KeepEmail,
 }
 
 impl Purpose {
@@ -43,7 +47,8 @@ impl Purpose {
         match self {
             Self::VerifyEmail => TimeDelta::days(3),
             Self::ResetPassword => TimeDelta::hours(1),
-            Self::Invitation => TimeDelta::days(7),
+            Self::Invitation | Self::KeepEmail => TimeDelta::days(7),
+            Self::ChangeEmail => TimeDelta::days(1),
         }
     }
 }

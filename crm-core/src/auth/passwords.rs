@@ -142,7 +142,12 @@ impl Auth {
             let mut unit = Unit::system(&self.0, at.tenant, Some(user));
             unit = unit.with_origin(change.origin.clone());
             let known_to_all = before.clone();
-            let mut after = User { password: Some(hash), ..before.clone() };
+            let mut after = User {
+                password: Some(hash),
+                // Whoever knew the old one may have asked for it.
+                pending_email: None,
+                ..before.clone()
+            };
             after.set_system(unit.next(&before));
             unit.update(before, after, Action::Updated)?;
             let ended = self.end_others_with(&mut unit, &at).await?;

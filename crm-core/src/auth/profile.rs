@@ -1,6 +1,7 @@
 //! One's own profile: what one is called, and how one wants to be spoken to.
 //!
-//! The address is not changed here, since a new one has to be proven first.
+//! The address is not changed here, since a new one has to be proven first
+//! ([`Auth::change_email`]).
 
 use super::Auth;
 use super::credentials::check_username;

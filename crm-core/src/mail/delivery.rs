@@ -101,7 +101,7 @@ impl System {
             let token = match (before.token, &user) {
                 (None, _) => Token::None,
                 (Some(token), user) => {
-                    arm(self.crm(), &mut unit, token, before.kind, user.as_ref()).await?
+                    arm(self.crm(), &mut unit, token, &before, user.as_ref()).await?
                 }
             };
             unit.update_silently(before, claimed.clone())?;
@@ -153,10 +153,17 @@ async fn arm(
     crm: &Crm,
     unit: &mut Unit,
     token: Id<OneTimeToken>,
-    kind: MailKind,
+    mail: &QueuedMail,
     user: Option<&User>,
 ) -> Result<Token> {
+    let QueuedMail { kind, recipient, .. } = mail;
+    let kind = *kind;
     if user.is_none() && kind != MailKind::Invitation {
+        return Ok(Token::Void);
+    }
+    if let (MailKind::ChangeEmail, Some(user)) = (kind, user)
+        && !is_still_wanted(crm, user, recipient).await?
+    {
         return Ok(Token::Void);
     }
     // A link that sets a password holds for as long as the password is the one that was forgotten.
@@ -164,6 +171,15 @@ async fn arm(
     let rests_on = (kind == MailKind::ResetPassword).then_some(password);
     let armed = crm.auth().arm(unit, token, user.map(|user| user.id), rests_on).await?;
     Ok(armed.map_or(Token::Void, Token::Armed))
+}
+
+/// Whether a user still asks for an address, and nobody else has it.
+async fn is_still_wanted(crm: &Crm, user: &User, address: &str) -> Result<bool> {
+    if user.pending_email.as_deref() != Some(address) {
+        return Ok(false);
+    }
+    let has_it = crm.auth().by_email(&Email::parse("recipient", address)?).await?;
+    Ok(has_it.is_none_or(|other| other.id == user.id))
 }
 
 async fn attempt(mail: &QueuedMail, mailer: &dyn Mailer, composed: Mail, crm: &Crm) -> Outcome {
@@ -222,8 +238,11 @@ async fn compose(
     let content = MailContent {
         kind: mail.kind,
         locale,
-        // A name that nobody vouches for is not put into a mail to somebody else.
-        name: user.filter(|user| user.email_verified_at.is_some()).map(|user| user.name),
+        // A name that nobody vouches for is not put into a mail to somebody else, nor any into one
+        // to an address that may be a stranger's.
+        name: user
+            .filter(|user| user.email_verified_at.is_some() && mail.kind != MailKind::ChangeEmail)
+            .map(|user| user.name),
         to,
         token,
         tenant: tenant.map(|tenant| tenant.name.clone()),

@@ -47,6 +47,13 @@ pub enum MailKind {
     MemberAdded,
     /// The password was changed. Fields: `address`, from where, where it is known; `at`.
     PasswordChanged,
+    /// The address is to be shown to be the one that a user will sign in with. Has a token.
+    ChangeEmail,
+    /// Another address was asked for. Fields: `new`, which one; as of a changed password. Has a
+    /// token, which stops it.
+    EmailChanging,
+    /// Another address was confirmed. Fields: as of one that was asked for.
+    EmailChanged,
     /// A second factor was added. Fields: as of a changed password.
     SecondFactorAdded,
     /// The second factor was taken away, by the user or by an admin. Fields: as of a changed
@@ -150,6 +157,11 @@ impl NewMail {
             token: None,
             fields: Map::new(),
         }
+    }
+
+    /// To a user, at an address that is not theirs yet.
+    pub(crate) fn to_user_at(kind: MailKind, user: &User, address: &str) -> Self {
+        Self { recipient: address.to_owned(), ..Self::to_user(kind, user) }
     }
 
     /// To an address, whoever has it.

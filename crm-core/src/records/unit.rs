@@ -201,6 +201,21 @@ impl Unit {
         self.put(E::schema(), before, after)
     }
 
+    /// The same of a record of one tenant, told of in its log, for a change of the whole
+    /// installation.
+    pub(crate) fn update_in<E: Entity>(
+        &mut self,
+        tenant: TenantId,
+        before: E,
+        after: E,
+        action: Action,
+    ) -> Result<()> {
+        let own = self.tenant.replace(tenant);
+        let done = self.update(before, after, action);
+        self.tenant = own;
+        done
+    }
+
     /// Puts a record of whatever type in place of itself.
     pub(crate) fn update_record(
         &mut self,

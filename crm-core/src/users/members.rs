@@ -246,6 +246,7 @@ impl Members {
             let by = colleagues(within, &[actor.user()]).await?.into_iter().next();
             let mail = NewMail::to_user(MailKind::ResetPassword, &user).about(actor.tenant());
             unit.mail(mail.with(token).telling("by", by.map(|by| by.name)))?;
+            unit.did(&member, serde_json::json!({"passwordReset": {"to": "sent"}}))?;
             unit.check(member)?;
             match unit.commit(within).await {
                 Ok(_) => return Ok(()),

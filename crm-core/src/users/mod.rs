@@ -89,6 +89,9 @@ pub struct User {
     /// When they showed that the address is theirs.
     #[entity(computed)]
     pub email_verified_at: Option<DateTime<Utc>>,
+    /// The address that they asked to sign in with instead, until it is shown to be theirs.
+    #[entity(computed, code)]
+    pub pending_email: Option<String>,
     /// Whether they have a second factor, which is asked for when they sign in.
     #[entity(computed)]
     pub has_second_factor: bool,

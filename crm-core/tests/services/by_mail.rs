@@ -216,3 +216,21 @@ async fn an_address_is_verified_by_the_mail_that_went_to_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_password_that_was_set_anew_is_nobodys_failure() {
+    on_both(async |Set { crm, post, .. }| {
+        somebody(&crm, "Ada", Some("Acme")).await;
+        for _ in 0..6 {
+            assert!(!signs_in(&crm, "ada@example.com", "wrong horse").await);
+        }
+        assert!(!signs_in(&crm, "ada@example.com", "correct horse").await, "held off");
+        crm.auth().forgot_password("ada@example.com").await.unwrap();
+        let (reset, _) = token(&crm, &post, "reset_password", "ada@example.com").await;
+        let new = "a new password".to_owned();
+        let set = crm.auth().reset_password(&reset.unwrap(), new.clone(), Origin::default()).await;
+        set.unwrap();
+        assert!(signs_in(&crm, "ada@example.com", &new).await, "without a wait");
+    })
+    .await;
+}

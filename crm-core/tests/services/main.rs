@@ -20,6 +20,7 @@ mod lockout;
 mod mail;
 mod meddling;
 mod members;
+mod new_address;
 mod passwords;
 mod policy;
 mod refresh;

@@ -2,6 +2,7 @@
 
 mod accepting;
 mod by_mail;
+mod change_email;
 mod mfa;
 mod profile;
 mod sessions;
@@ -37,6 +38,7 @@ use crate::openapi::BASE;
 
 pub use accepting::{AcceptInvitationInput, AcceptingApi, DeclineInvitationInput};
 pub use by_mail::{AuthByMailApi, ForgotPasswordInput, ResetPasswordInput, TokenInput};
+pub use change_email::{ChangeEmailApi, ChangeEmailInput};
 pub use mfa::{
     ChallengeView, CodeInput, EnrolInput, EnrolmentView, EntryView, LoginMfaInput, MfaApi,
     RecoveryCodesView, RemoveMfaInput,
@@ -159,6 +161,8 @@ pub struct UserView {
     pub email: String,
     /// Whether they showed that it is theirs.
     pub email_verified: bool,
+    /// The address that they asked to sign in with instead, until it is confirmed.
+    pub pending_email: Option<String>,
     /// A name to sign in with instead.
     pub username: Option<String>,
     /// What they are called.
@@ -195,6 +199,7 @@ impl From<User> for UserView {
             password: _,
             email_lower: _,
             email_verified_at,
+            pending_email,
             has_second_factor,
             status,
             last_login_at,
@@ -206,6 +211,7 @@ impl From<User> for UserView {
             updated_at,
             email,
             email_verified: email_verified_at.is_some(),
+            pending_email,
             username,
             name,
             avatar,

@@ -76,6 +76,7 @@ pub fn all() -> impl OpenApi + 'static {
         system::SystemApi,
         auth::AuthApi,
         auth::AuthByMailApi,
+        auth::ChangeEmailApi,
         auth::AcceptingApi,
         api_keys::ApiKeysApi,
         auth::MfaApi,

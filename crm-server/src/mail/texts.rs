@@ -38,6 +38,12 @@ const OURS: &[(&str, &str)] = &ours![
     "en/reset_password.html",
     "en/password_changed.txt",
     "en/password_changed.html",
+    "en/change_email.txt",
+    "en/change_email.html",
+    "en/email_changing.txt",
+    "en/email_changing.html",
+    "en/email_changed.txt",
+    "en/email_changed.html",
     "en/second_factor_added.txt",
     "en/second_factor_added.html",
     "en/second_factor_removed.txt",
@@ -54,6 +60,7 @@ fn fields(kind: MailKind) -> &'static [&'static str] {
         MailKind::PasswordChanged | MailKind::SecondFactorAdded | MailKind::SecondFactorRemoved => {
             &["at", "address"]
         }
+        MailKind::EmailChanging | MailKind::EmailChanged => &["new", "at", "address"],
         MailKind::SignInsFailed => &["at", "address", "until"],
         _ => &[],
     }
@@ -64,6 +71,8 @@ fn page(kind: MailKind) -> &'static str {
     match kind {
         MailKind::VerifyEmail => "verify-email",
         MailKind::ResetPassword => "reset-password",
+        MailKind::ChangeEmail => "confirm-email",
+        MailKind::EmailChanging => "keep-email",
         MailKind::Invitation | MailKind::MemberAdded => "accept-invitation",
         _ => "",
     }

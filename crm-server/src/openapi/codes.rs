@@ -94,6 +94,7 @@ pub(super) const CODES: &[&str] = &[
     "OWN_NAME",
     "REFERENCED",
     "REQUIRED",
+    "SAME_EMAIL",
     "SELF_REFERENCE",
     "STALE_VERSION",
     "STOPPING",

@@ -510,7 +510,8 @@ const UNVERSIONED: &[&str] = &[
 ];
 
 /// What the paths have in common of what sends a mail, or is done by a link in one.
-const BY_MAIL: &[&str] = &["-password", "/verify-email", "-invitation", "/users/invitations"];
+const BY_MAIL: &[&str] =
+    &["-password", "/verify-email", "/change-email", "-invitation", "/users/invitations"];
 
 fn by_mail(path: &str, method: &str) -> bool {
     method == "post" && BY_MAIL.iter().any(|part| path.contains(part))

@@ -95,6 +95,8 @@ const VALUES: &[(&str, &str)] = &[
         r#""Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0""#,
     ),
     ("ApiKeyInput.code", "null"),
+    ("ChangeEmailInput.code", "null"),
+    ("ChangeEmailInput.email", r#""ada.lovelace@acme.example""#),
     ("CodeInput.code", r#""123456""#),
     ("Enrolment.otpauthUri", r#""otpauth://totp/CRM:ada%40acme.example?secret=MZXW6YTBOI""#),
     ("Enrolment.qrCode", r#""data:image/png;base64,iVBORw0KGgo=""#),

@@ -30,6 +30,7 @@ pub fn given() -> Given {
         ("POST /auth/mfa/recovery-codes", json!({"code": "{code}"})),
         ("POST /auth/mfa/totp/confirm", json!({"code": "{first code}"})),
         ("POST /auth/change-password", json!({"code": null})),
+        ("POST /auth/change-email", json!({"code": null})),
         ("DELETE /auth/sessions/{id}", json!({"id": "{session}"})),
         ("POST /custom-fields", json!({"recordType": "customers", "type": "text"})),
         ("POST /custom-fields choice", json!({"type": "choice", "options": ["One", "Two"]})),

@@ -246,3 +246,68 @@ async fn the_demonstration_shows_the_mails_that_it_would_send() {
     server.anonymous().post(&format!("{AUTH}/verify-email"), verify).await.is(200);
     server.stop().await;
 }
+
+#[tokio::test]
+async fn another_address_is_confirmed_at_the_new_one_and_stopped_at_the_old_one() {
+    with_mail(async |server, post| {
+        let ada = server.owner("acme").await;
+        verified(server, post, &ada).await;
+        let (new, path) = ("ada@elsewhere.example", format!("{AUTH}/change-email"));
+        let asked = |password: &str| json!({"email": new, "password": password});
+        ada.post(&path, asked("wrong horse")).await.fails(422, "WRONG_PASSWORD");
+        let same = json!({"email": ada.email, "password": PASSWORD});
+        ada.post(&path, same).await.fails(422, "SAME_EMAIL");
+        let all = json!({"name": "All", "scopes": ["*"]});
+        let key = ada.post(&format!("{AUTH}/api-keys"), all).await.data();
+        let key = server.anonymous().with("x-api-key", key["key"].as_str().unwrap());
+        key.post(&path, asked(PASSWORD)).await.fails(403, "NOT_BY_KEY");
+        key.delete(&path).await.fails(403, "NOT_BY_KEY");
+
+        ada.post(&path, asked(PASSWORD)).await.is(202);
+        let profile = format!("{AUTH}/profile");
+        let user = ada.get(&profile).await.data()["user"].clone();
+        assert_eq!((&user["email"], &user["pendingEmail"]), (&json!(ada.email), &json!(new)));
+        let stop = token(post, &ada.email, "Another e-mail address was asked for", 1).await;
+        let first = token(post, new, "Confirm your new e-mail address", 1).await;
+        ada.delete(&path).await.is(200);
+        let anybody = server.anonymous();
+        let confirm = format!("{path}/confirm");
+        anybody.post(&confirm, json!({"token": first})).await.fails(422, "INVALID_TOKEN");
+
+        ada.post(&path, asked(PASSWORD)).await.is(202);
+        let second = token(post, new, "Confirm your new e-mail address", 2).await;
+        let changed = anybody.post(&confirm, json!({"token": second})).await.data();
+        assert_eq!((&changed["email"], &changed["pendingEmail"]), (&json!(new), &json!(null)));
+        let member = ada.get(&format!("/api/v1/users/{}", ada.user)).await.data();
+        assert_eq!(member["email"], new);
+        let old = json!({"email": ada.email, "password": PASSWORD});
+        anybody.post(&format!("{AUTH}/login"), old.clone()).await.is(401);
+        letters(post, &ada.email, "Your e-mail address was changed", 1).await;
+
+        // Only the newest of the links at the old address holds.
+        let path = format!("{path}/stop");
+        anybody.post(&path, json!({"token": stop})).await.fails(422, "INVALID_TOKEN");
+        let stop = token(post, &ada.email, "Another e-mail address was asked for", 2).await;
+        anybody.post(&path, json!({"token": stop})).await.is(200);
+        ada.get(&profile).await.is(401);
+        anybody.post(&format!("{AUTH}/login"), old).await.is(200);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_admin_who_starts_a_new_password_is_in_the_log() {
+    for backend in [Backend::Memory, Backend::Postgres] {
+        let (server, watched) = TestServer::watched_writing(backend).await;
+        let owner = server.owner("acme").await;
+        let user = server.colleague(&owner, BuiltIn::User).await;
+        watched.audited();
+        owner.post(&format!("/api/v1/users/{}/reset-password", user.user), json!({})).await.is(202);
+        let told = watched.audited();
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert_eq!((&*told[0].resource, &*told[0].action), ("members", "updated"));
+        assert_eq!(told[0].record.to_string(), user.user);
+        assert_eq!(told[0].changes, json!({"passwordReset": {"to": "sent"}}));
+        server.stop().await;
+    }
+}

@@ -30,6 +30,8 @@ const OPEN: &[&str] = &[
     "POST /auth/forgot-password",
     "POST /auth/reset-password",
     "POST /auth/verify-email",
+    "POST /auth/change-email/confirm",
+    "POST /auth/change-email/stop",
     "POST /auth/accept-invitation",
     "POST /auth/decline-invitation",
 ];

@@ -77,7 +77,7 @@ impl ProfileApi {
         let ProfileInput { version, email, name, username, locale, phone, preferences } = input.0;
         let same = email.is_none_or(|email| email.trim().to_lowercase() == caller.user.email_lower);
         if !same {
-            let message = "a new address has to be proven: change it by an operation of its own";
+            let message = "a new address has to be proven: POST /auth/change-email";
             return Err(Error::invalid("email", "EMAIL_UNPROVEN", message).into());
         }
         let draft = ProfileDraft { name, username, locale, phone, preferences };
