@@ -12,7 +12,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --release --package crm-server --bin crm-server --features otlp \
+    cargo build --locked --release --package crm-server --bin crm-server --features otlp,redis \
     && install -D target/release/crm-server /out/crm-server
 
 # The C library and libgcc, of the same Debian that it was built on.

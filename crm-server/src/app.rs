@@ -17,6 +17,7 @@ use crate::mail::{self, HeldMails, Smtp, Texts};
 use crate::metrics::{self, Metrics, Sources};
 use crate::openapi;
 use crate::passwords::Argon2Hasher;
+use crate::rate::RateLimits;
 use crate::readiness::{MigrationProbe, StoreProbe};
 use crate::seal::Seals;
 use crate::standing::{self, Standings};
@@ -47,6 +48,7 @@ pub struct App {
     pools: Option<Pools>,
     metrics: Arc<Metrics>,
     traces: Arc<Traces>,
+    rate: Arc<RateLimits>,
     exports: Arc<Semaphore>,
     held_mails: Option<Arc<HeldMails>>,
     stopping: AtomicBool,
@@ -119,6 +121,7 @@ impl App {
         let database = pools.as_ref().map(|_| "postgresql");
         let (time, chance) = (Arc::clone(&clock), Arc::clone(&random));
         let traces = Arc::new(Traces::new(&config.traces, database, time, chance)?);
+        let rate = RateLimits::new(&config.limits.rate, Arc::clone(&clock))?;
         let tokens = Tokens::new(&config, Arc::clone(&clock), Arc::clone(&random))?;
         let mailer = match (mailer, &held_mails) {
             (_, Some(held)) => Some(Arc::clone(held) as Arc<dyn Mailer>),
@@ -175,6 +178,7 @@ impl App {
             pools,
             metrics,
             traces,
+            rate,
             exports,
             held_mails,
             stopping,
@@ -196,6 +200,11 @@ impl App {
     /// Who the users of tokens are right now.
     pub fn standings(&self) -> &Standings {
         &self.standings
+    }
+
+    /// How often one may ask.
+    pub fn rate(&self) -> &RateLimits {
+        &self.rate
     }
 
     /// Every setting.
@@ -222,7 +231,8 @@ impl App {
     pub async fn render_metrics(&self) -> String {
         let (crm, standings) = (&self.crm, &*self.standings);
         let (pools, spans) = (self.pools.as_ref(), self.traces.figures());
-        self.metrics.render(&Sources { crm, standings, pools, spans }).await
+        let rate = self.rate.figures();
+        self.metrics.render(&Sources { crm, standings, pools, spans, rate }).await
     }
 
     /// Sends the spans that are recorded, where traces are, and waits for that, some seconds at
@@ -254,16 +264,19 @@ impl App {
     fn wrapped(&self, routes: impl Endpoint<Output = Response> + 'static) -> BoxEndpoint<'static> {
         let (clock, random) = (Arc::clone(&self.clock), Arc::clone(&self.random));
         let (metrics, traces) = (Arc::clone(&self.metrics), Arc::clone(&self.traces));
-        middleware::wrap(routes, &self.config, clock, random, metrics, traces)
+        let rate = Arc::clone(&self.rate);
+        middleware::wrap(routes, &self.config, clock, random, metrics, traces, rate)
     }
 
     /// All routes, in the middleware.
     pub fn endpoint(self: &Arc<Self>) -> BoxEndpoint<'static> {
+        let app = Arc::clone(self);
+        let public_keys = move || app.tokens.jwks();
         let mut routes = Route::new()
             .nest(openapi::BASE, openapi::service(api::all()).around(api::idempotency::apply))
             .at("/openapi.json", get(openapi::json_endpoint()))
             .at("/docs", get(openapi::docs_endpoint()))
-            .at("/.well-known/jwks.json", get(openapi::jwks_endpoint(self.tokens.jwks())));
+            .at("/.well-known/jwks.json", get(openapi::jwks_endpoint(public_keys)));
         let metrics = &self.config.metrics;
         if metrics.enabled && metrics.bind.is_none() {
             routes = routes.at("/metrics", metrics::endpoint(Arc::clone(self)));

@@ -5,9 +5,10 @@ use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, SecondsFormat, Utc};
 use clap::{Parser, Subcommand, ValueEnum};
-use crm_core::SystemClock;
 use crm_core::store::Store;
+use crm_core::{Clock, SystemClock};
 use crm_store_memory::MemoryStore;
 use crm_store_postgres::doctor::Outcome;
 use crm_store_postgres::{PostgresOptions, PostgresStore};
@@ -16,12 +17,13 @@ use tracing_subscriber::EnvFilter;
 
 use crate::app::{App, Parts};
 use crate::config::{
-    self, Algorithm, Config, ConfigError, Database, Log, LogFormat, Overrides, StoreKind,
+    self, Algorithm, Config, ConfigError, Database, KeyRing, Log, LogFormat, Overrides, Span,
+    StoreKind,
 };
 use crate::doctor::Report;
 use crate::mail::HeldMails;
-use crate::tokens::generate_key;
-use crate::{demo, health, openapi, seal, server};
+use crate::tokens::{KeyState, READ_EVERY, generate_key};
+use crate::{demo, health, openapi, seal, server, tokens};
 
 /// A multi-tenant CRM server
 #[derive(Debug, Parser)]
@@ -65,10 +67,32 @@ enum Command {
         #[arg(long)]
         live: bool,
     },
+    /// Show the keys of access tokens, or change them in the file that holds them
+    Keys {
+        #[command(subcommand)]
+        change: Option<KeyChange>,
+    },
     /// Print the configuration in effect, with secrets masked
     Config,
     /// Print the OpenAPI document
     Openapi,
+}
+
+/// What becomes of the keys of access tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+enum KeyChange {
+    /// Add a new key that is accepted and published at once, and signs after a while; the one
+    /// before is accepted for as long as its tokens hold. Servers need not be started again
+    Rotate {
+        /// How long until it signs: until every server, and whoever keeps the public keys, knows it
+        #[arg(long, default_value = "10m")]
+        after: Span,
+    },
+    /// Remove a key that does not sign: its tokens are refused from then on
+    Remove {
+        /// What it is called: `kid`
+        id: String,
+    },
 }
 
 /// How a report looks.
@@ -97,6 +121,9 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             )?;
         }
         Command::Openapi => out.write_all(openapi::document().as_bytes())?,
+        Command::Keys { change } => {
+            change_keys(KeyRing::open(file.as_deref(), overrides)?, change, out)?;
+        }
         Command::Config => {
             let config = Config::load(file.as_deref(), overrides)?;
             out.write_all(config.masked()?.as_bytes())?;
@@ -130,10 +157,11 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
             migrate(&config, out).await?;
         }
         Command::Serve => {
-            let config = Config::load(file.as_deref(), overrides)?;
+            let config = Config::load(file.as_deref(), overrides.clone())?;
             log_to_stderr(&config.log)?;
             bring_up_to_date(&config.database).await?;
-            serve(config, out).await?;
+            let read = move || Ok(Config::load(file.as_deref(), overrides.clone())?.tokens);
+            serve(config, read, out).await?;
         }
         Command::Demo => {
             let config = demo_config(overrides)?;
@@ -144,7 +172,60 @@ pub async fn run(cli: Cli, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn E
     Ok(())
 }
 
-async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<dyn Error>> {
+fn change_keys(
+    mut ring: KeyRing,
+    change: Option<KeyChange>,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Box<dyn Error>> {
+    let now = SystemClock.now();
+    let changes = change.is_some();
+    match change {
+        None => {}
+        Some(KeyChange::Rotate { after }) => {
+            ring.rotate(now, now + after.time_delta())?;
+            if after.duration() < READ_EVERY + openapi::JWKS_KEPT {
+                writeln!(
+                    out,
+                    "it signs before everybody is sure to know it: servers read the file every {} \
+                     seconds, and others keep the public keys for {}",
+                    READ_EVERY.as_secs(),
+                    openapi::JWKS_KEPT.as_secs()
+                )?;
+            }
+        }
+        Some(KeyChange::Remove { id }) => ring.remove(now, &id)?,
+    }
+    for key in ring.list(now) {
+        let algorithm = match key.algorithm {
+            Algorithm::Rs256 => "RS256",
+            Algorithm::EdDsa => "EdDSA",
+        };
+        let told = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Secs, true);
+        let does = match key.state {
+            KeyState::Signs => "signs".to_owned(),
+            KeyState::SignsFrom(from) => format!("is accepted, and signs from {}", told(from)),
+            KeyState::AcceptedUntil(end) => format!("is accepted until {}", told(end)),
+            KeyState::Accepted => "is accepted".to_owned(),
+            KeyState::Over(end) => format!("was accepted until {}", told(end)),
+        };
+        writeln!(out, "{} {algorithm} {does}", key.id)?;
+    }
+    if changes {
+        let seconds = READ_EVERY.as_secs();
+        writeln!(
+            out,
+            "wrote {}: servers that read it take it up within {seconds} seconds, or on SIGHUP",
+            ring.path().display()
+        )?;
+    }
+    Ok(())
+}
+
+async fn serve(
+    config: Config,
+    read: impl Fn() -> Result<config::Tokens, ConfigError> + Send + Sync + 'static,
+    out: &mut (dyn Write + Send),
+) -> Result<(), Box<dyn Error>> {
     let parts = match config.database.kind()? {
         StoreKind::Memory => Parts::new(config, Arc::new(MemoryStore::new())),
         StoreKind::Postgres => {
@@ -153,6 +234,7 @@ async fn serve(config: Config, out: &mut (dyn Write + Send)) -> Result<(), Box<d
         }
     };
     let app = App::new(parts).await?;
+    tokens::watch(&app, read);
     if !app.crm().sends_mails() {
         tracing::warn!(
             "mail.host is not set: nobody is written to, so that a forgotten password cannot be \
@@ -190,7 +272,7 @@ fn demo_config(overrides: Overrides) -> Result<Config, ConfigError> {
     overrides.apply(&mut config);
     config.database.url = Some("memory:".into());
     // Nobody looks whether it is ready.
-    config.shutdown.notice = config::Span::seconds(0);
+    config.shutdown.notice = Span::seconds(0);
     config.tokens.algorithm = Algorithm::EdDsa;
     config.tokens.key_file = None;
     let key = generate_key(Algorithm::EdDsa);
@@ -406,9 +488,10 @@ mod tests {
             };
             Config::load(Some(Path::new(path)), overrides).unwrap()
         };
-        let error = serve(config(""), &mut Vec::new()).await.unwrap_err().to_string();
+        let read = || Ok(config::Tokens::default());
+        let error = serve(config(""), read, &mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("database.url"), "{error}");
-        let error = serve(config("memory:"), &mut Vec::new()).await.unwrap_err().to_string();
+        let error = serve(config("memory:"), read, &mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("tokens.key"), "{error}");
         let mut unsealed = config("memory:");
         unsealed.tokens.algorithm = Algorithm::EdDsa;

@@ -18,6 +18,7 @@ pub mod openapi;
 pub mod passwords;
 pub mod purge;
 pub mod qr;
+pub mod rate;
 pub mod readiness;
 pub mod seal;
 pub mod server;

@@ -56,8 +56,24 @@ pub struct KeyStanding {
     pub membership: Arc<Membership>,
 }
 
+/// What is remembered of an API key.
+#[derive(Debug)]
+pub enum KnownKey {
+    /// It holds.
+    Holds(Arc<KeyStanding>),
+    /// It held a while ago.
+    Held,
+    /// Nothing.
+    Never,
+}
+
 /// What a key is known by here: the hash of its text.
-type KeyHash = [u8; 32];
+pub type KeyHash = [u8; 32];
+
+/// The hash of a key's text.
+pub fn hash_of(key: &str) -> KeyHash {
+    Sha256::digest(key.as_bytes()).into()
+}
 
 #[derive(Debug)]
 struct RememberedKey {
@@ -125,8 +141,23 @@ impl Standings {
         Ok(standing)
     }
 
-    /// The standing of an API key's user in its tenant; none where it is no key that holds, or the
-    /// user may not work there. That it was used, and from where, is kept now and then.
+    /// What is remembered here of an API key.
+    pub fn known_key(&self, crm: &Crm, key: &KeyHash) -> KnownKey {
+        let now = crm.clock().now();
+        let known = self.0.lock();
+        let Some(remembered) = known.keys.get(key) else { return KnownKey::Never };
+        let holds = known.trusts(remembered.asked, Instant::now())
+            && !remembered.standing.key.is_use_kept(now)
+            && !remembered.standing.key.is_expired(now);
+        match holds {
+            true => KnownKey::Holds(Arc::clone(&remembered.standing)),
+            false => KnownKey::Held,
+        }
+    }
+
+    /// The standing of an API key's user in its tenant, read and from now on remembered; none
+    /// where it is no key that holds, or the user may not work there. That it was used, and from
+    /// where, is kept now and then.
     ///
     /// # Errors
     /// Where the store fails.
@@ -134,21 +165,11 @@ impl Standings {
         &self,
         crm: &Crm,
         text: &str,
+        hash: KeyHash,
         address: Option<IpAddr>,
     ) -> Result<Option<Arc<KeyStanding>>> {
-        let hash: KeyHash = Sha256::digest(text.as_bytes()).into();
-        let (asked, now) = (Instant::now(), crm.clock().now());
-        let before = {
-            let known = self.0.lock();
-            if let Some(remembered) = known.keys.get(&hash)
-                && known.trusts(remembered.asked, asked)
-                && !remembered.standing.key.is_use_kept(now)
-            {
-                let standing = Arc::clone(&remembered.standing);
-                return Ok(Some(standing).filter(|standing| !standing.key.is_expired(now)));
-            }
-            known.forgotten
-        };
+        let asked = Instant::now();
+        let before = self.0.lock().forgotten;
         let standing = ask_key(crm, text, address).await?.map(Arc::new);
         let mut known = self.0.lock();
         match &standing {

@@ -24,7 +24,7 @@ use super::error::{ApiError, Fault};
 use crate::app::App;
 use crate::config::Limits;
 use crate::middleware::{Choice, RequestContext};
-use crate::standing::{KeyStanding, Standing};
+use crate::standing::{KeyStanding, KnownKey, Standing, hash_of};
 use crate::tokens::{Claims, TokenError};
 
 /// The name of the scheme in the document.
@@ -238,31 +238,39 @@ impl SignedIn {
         let app = app(request)?;
         let context = request.data::<Arc<RequestContext>>();
         let chosen = context.and_then(|context| context.chosen.get());
-        let signed_in = match named(request.headers())? {
-            Named::Token(token) => Self::by_token(app, token, chosen).await?,
+        let (user, key, found) = match named(request.headers())? {
+            Named::Token(token) => {
+                let claims = claims(&app, token)?;
+                let found = Self::by_token(Arc::clone(&app), &claims, chosen).await;
+                (UserId::new(claims.sub), None, found)
+            }
             Named::Key(key) => {
                 let address = context.and_then(|context| context.address);
-                let signed_in = Self::by_key(app, key, address).await?;
-                if !may {
-                    by_key::check(request)?;
-                }
-                signed_in.chosen(chosen)?
+                let of = Self::by_key(&app, key, address).await?;
+                let (user, key) = (of.user.id, Some(of.key.id));
+                let reached = if may { Ok(()) } else { by_key::check(request) };
+                let found = reached.and_then(|()| Self::of_key(Arc::clone(&app), of, chosen));
+                (user, key, found)
             }
         };
-        if let Some(context) = context {
-            let tenant = signed_in.membership.as_ref().map(|membership| membership.tenant.id);
-            // The first answer stands.
-            let _ = context.caller.set((signed_in.user.id.uuid(), tenant.map(Id::uuid)));
+        // Whose session has ended is nobody.
+        let ended = |error: &ApiError| error.status() == StatusCode::UNAUTHORIZED;
+        if let Some(context) = context
+            && !found.as_ref().is_err_and(ended)
+        {
+            // The tenant of whoever is no member of it is not charged.
+            let membership = found.as_ref().ok().and_then(|found| found.membership.as_ref());
+            let tenant = membership.map(|membership| membership.tenant.id);
+            admit(&app, context, user, key, tenant).await?;
         }
-        Ok(signed_in)
+        found
     }
 
     async fn by_token(
         app: Arc<App>,
-        token: &str,
+        claims: &Claims,
         chosen: Option<&Choice>,
     ) -> Result<Self, ApiError> {
-        let claims = claims(&app, token)?;
         let tenant = match chosen {
             Some(choice) => Some(chosen_tenant(choice)?),
             None => claims.tid.map(TenantId::new),
@@ -276,21 +284,64 @@ impl SignedIn {
         }
     }
 
-    async fn by_key(app: Arc<App>, text: &str, address: Option<IpAddr>) -> Result<Self, ApiError> {
-        let of = app.standings().of_key(app.crm(), text, address).await?;
-        let of = of.ok_or_else(|| ApiError::unauthenticated("the API key is not valid"))?;
-        let (user, membership) = (Arc::clone(&of.user), Some(Arc::clone(&of.membership)));
-        Ok(Self { app, user, credential: Credential::Key(of), membership })
+    async fn by_key(
+        app: &App,
+        text: &str,
+        address: Option<IpAddr>,
+    ) -> Result<Arc<KeyStanding>, ApiError> {
+        let hash = hash_of(text);
+        let of = match app.standings().known_key(app.crm(), &hash) {
+            KnownKey::Holds(of) => Some(of),
+            known => {
+                // Whoever tries keys does not get at the store with each of them.
+                if matches!(known, KnownKey::Never) {
+                    app.rate().look_at(address).await?;
+                }
+                app.standings().of_key(app.crm(), text, hash, address).await?
+            }
+        };
+        of.ok_or_else(|| ApiError::unauthenticated("the API key is not valid"))
     }
 
     /// By a key, which is for one tenant: to name that one is no choice.
-    fn chosen(self, chosen: Option<&Choice>) -> Result<Self, ApiError> {
-        let tenant = self.membership.as_ref().map(|membership| membership.tenant.id);
+    fn of_key(
+        app: Arc<App>,
+        of: Arc<KeyStanding>,
+        chosen: Option<&Choice>,
+    ) -> Result<Self, ApiError> {
+        let (user, membership) = (Arc::clone(&of.user), Arc::clone(&of.membership));
         match chosen {
-            Some(choice) if Some(chosen_tenant(choice)?) != tenant => Err(not_a_member(choice)),
-            _ => Ok(self),
+            Some(choice) if chosen_tenant(choice)? != membership.tenant.id => {
+                Err(not_a_member(choice))
+            }
+            _ => {
+                let (credential, membership) = (Credential::Key(of), Some(membership));
+                Ok(Self { app, user, credential, membership })
+            }
         }
     }
+}
+
+/// Counts a request of whoever is known now, once, however often it is asked who that is.
+async fn admit(
+    app: &App,
+    context: &RequestContext,
+    user: UserId,
+    key: Option<Id<ApiKey>>,
+    tenant: Option<TenantId>,
+) -> Result<(), ApiError> {
+    let _ = context.caller.set((user.uuid(), tenant.map(Id::uuid)));
+    if context.admitted.get().is_some() {
+        return Ok(());
+    }
+    let (standing, verdict) = app.rate().by_user(user, key, tenant).await;
+    if let Some(standing) = standing {
+        // The first answer stands.
+        let _ = context.rate.set(standing);
+    }
+    verdict?;
+    let _ = context.admitted.set(());
+    Ok(())
 }
 
 fn session_has_ended() -> ApiError {

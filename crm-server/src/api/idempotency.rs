@@ -75,10 +75,13 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
     if !takes_key(&path) {
         return next.call(request).await.map(IntoResponse::into_response);
     }
-    // Whoever may not call is told so by the operation itself. Where nobody can tell who calls, the
-    // request must not go on: a moment later it would be let in, without its key.
+    // Whoever may not call is told so by the operation itself. Where nobody can tell who calls, or
+    // it calls too often, the request must not go on: a moment later it would be let in, without
+    // its key.
+    let for_now =
+        |status: StatusCode| status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
     let signed_in = match SignedIn::of(&request).await {
-        Err(error) if error.status().is_server_error() => return Err(error.into()),
+        Err(error) if for_now(error.status()) => return Err(error.into()),
         signed_in => signed_in.ok(),
     };
     let membership = signed_in.as_ref().and_then(|signed_in| signed_in.membership.as_deref());
@@ -91,8 +94,9 @@ pub async fn apply<E: Endpoint>(next: Arc<E>, mut request: Request) -> Result<Re
     let query = request.uri().query();
     // What somebody was answered is not repeated to a key of theirs, which may see less.
     let by = signed_in.api_key().map(Id::uuid);
-    let fingerprints = app.tokens().fingerprints().iter();
+    let fingerprints = app.tokens().fingerprints();
     let fingerprints = fingerprints
+        .iter()
         .map(|under| fingerprint(under, by, &path, query, request.headers(), body.as_deref()));
     let fingerprints: Vec<String> = fingerprints.collect();
     let keys = app.crm().tenant(membership.actor()).idempotency();

@@ -12,6 +12,9 @@ use super::error::{ApiError, Fault};
 use crate::app::App;
 use crate::readiness::NotReady;
 
+/// What is asked for rates of requests, where several servers count together.
+const RATE_LIMITS: &str = "rate-limits";
+
 /// The probes.
 #[derive(Debug, Clone, Copy)]
 pub struct SystemApi;
@@ -25,13 +28,17 @@ pub struct Health {
     pub version: String,
     /// What is not set up, and so does not work: `mail`.
     pub missing: Vec<String>,
+    /// What does not answer and is done without meanwhile: `rate-limits`.
+    #[serde(rename = "doingWithout")]
+    #[oai(rename = "doingWithout")]
+    pub doing_without: Vec<String>,
 }
 
 impl Health {
     fn of(app: &App) -> Self {
         let missing = if app.crm().sends_mails() { Vec::new() } else { vec!["mail".to_owned()] };
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        Self { status: "ok".to_owned(), version, missing }
+        Self { status: "ok".to_owned(), version, missing, doing_without: Vec::new() }
     }
 }
 
@@ -49,7 +56,7 @@ impl SystemApi {
     ///
     /// Asks each thing that it depends on; 503 names those that do not answer, and migrations
     /// of the database that are missing, failed, or newer than the server. A server that was asked
-    /// to stop is not ready any more.
+    /// to stop is not ready any more. What it can do without for a while is told in 200.
     #[oai(path = "/health/ready", method = "get")]
     async fn ready(&self, app: Data<&Arc<App>>) -> Result<Reply<Health>, ApiError> {
         if app.is_stopping() {
@@ -67,9 +74,20 @@ impl SystemApi {
                 NotReady::Unfit { code, message } => Fault::at(name, code, message),
             })
         });
-        let faults: Vec<Fault> = join_all(asked).await.into_iter().flatten().collect();
+        let (asked, rate) = futures::join!(join_all(asked), app.rate().is_apart());
+        let mut faults: Vec<Fault> = asked.into_iter().flatten().collect();
+        let mut health = Health::of(&app);
+        if let Err(reason) = rate {
+            if app.rate().does_without() {
+                health.doing_without.push(RATE_LIMITS.to_owned());
+            } else {
+                tracing::warn!(dependency = RATE_LIMITS, %reason, "not ready");
+                let message = "what several servers count requests in does not answer";
+                faults.push(Fault::at(RATE_LIMITS, "UNAVAILABLE", message));
+            }
+        }
         if faults.is_empty() {
-            return Ok(Reply::new(Health::of(&app)));
+            return Ok(Reply::new(health));
         }
         Err(ApiError::away(faults))
     }

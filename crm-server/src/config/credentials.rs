@@ -5,9 +5,10 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use super::written::{WrittenKey, keys_in};
 use super::{ConfigError, Secret, Span};
 
-/// The algorithm that access tokens are signed with.
+/// An algorithm that access tokens are signed with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Algorithm {
     /// RSA with SHA-256, understood everywhere.
@@ -24,15 +25,17 @@ pub enum Algorithm {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Tokens {
-    /// The algorithm of `key`.
+    /// The algorithm of keys that are made: by `init`, and by `keys rotate`. A key that is there
+    /// is of one algorithm by itself.
     pub algorithm: Algorithm,
-    /// The private key that signs, as PKCS#8 PEM. There is no default.
+    /// The private key that signs, as PKCS#8 PEM; behind it, those that are to sign after it
+    /// ([`WrittenKey`]). There is no default.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key: Option<Secret>,
     /// A file that holds the key, in place of `key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub key_file: Option<PathBuf>,
-    /// Private keys that signed before, as PEM, oldest last: their tokens hold until they expire.
+    /// Private keys whose tokens are accepted, too, as PEM, for as long as they are here.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub retired_keys: Vec<Secret>,
     /// For whom tokens are: `aud`.
@@ -68,11 +71,26 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    /// The signing key, read from its file where it is in one.
+    /// The keys, read from their file where they are in one: those that sign one after the other,
+    /// as they are written.
     ///
     /// # Errors
-    /// Where there is none, or the file cannot be read.
+    /// Where there is none, the file cannot be read, or a time in it is none.
+    pub fn keys(&self) -> Result<Vec<WrittenKey>, ConfigError> {
+        keys_in(self.key_text()?.reveal())
+    }
+
+    /// The first of them.
+    ///
+    /// # Errors
+    /// As [`Tokens::keys`].
     pub fn signing_key(&self) -> Result<Secret, ConfigError> {
+        let first = self.keys()?.into_iter().next();
+        first.map(|key| key.pem).ok_or_else(|| ConfigError::new("there is no signing key"))
+    }
+
+    /// The keys as they are written, one behind the other.
+    fn key_text(&self) -> Result<Secret, ConfigError> {
         match (&self.key, &self.key_file) {
             (Some(_), Some(_)) => {
                 Err(ConfigError::new("tokens.key and tokens.key_file are both set, keep one"))

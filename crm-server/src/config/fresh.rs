@@ -39,11 +39,12 @@ acquire_timeout = "5s"
 statement_timeout = "30s"
 
 [tokens]
+# Of new keys: RS256 or EdDSA.
 algorithm = "{name}"
 access_lifetime = "15m"
 refresh_lifetime = "30d"
 remember_me_lifetime = "90d"
-# To change the key, move this one to `retired_keys` and put a new one here.
+# What signs. `crm-server keys rotate` puts a new key behind it, which signs later on.
 key = """
 {key}"""
 
@@ -112,8 +113,8 @@ mod tests {
         for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
             let config = Config::parse(&fresh(algorithm).unwrap()).unwrap();
             assert_eq!(config.tokens.algorithm, algorithm);
-            let key = config.tokens.signing_key().unwrap();
-            crate::tokens::Keys::new(algorithm, &key, &[]).unwrap();
+            let keys = config.tokens.keys().unwrap();
+            crate::tokens::Keys::new(&keys, &config.tokens).unwrap();
             assert!(config.database.url.is_none(), "the store is for the operator to name");
         }
     }

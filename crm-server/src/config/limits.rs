@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Span};
+use super::{ConfigError, Rates, Span};
 
 /// What a single request may cost.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Limits {
     pub filter_terms: usize,
     /// How many exports are made at once.
     pub exports: usize,
+    /// How often one may ask.
+    pub rate: Rates,
 }
 
 impl Default for Limits {
@@ -58,6 +60,7 @@ impl Default for Limits {
             filter_terms: 200,
             // Each holds a thousand records or two.
             exports: 8,
+            rate: Rates::default(),
         }
     }
 }
@@ -96,6 +99,6 @@ impl Limits {
         if self.nesting > 100 {
             return Err(ConfigError::new("limits.nesting: expected at most 100"));
         }
-        Ok(())
+        self.rate.check()
     }
 }

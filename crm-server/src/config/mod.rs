@@ -12,8 +12,11 @@ mod limits;
 mod mail;
 mod monitoring;
 mod overrides;
+mod rate;
+mod rotation;
 mod secret;
 mod span;
+mod written;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -28,8 +31,11 @@ pub use limits::Limits;
 pub use mail::{MailOverrides, MailTls, Mailing};
 pub use monitoring::{Log, LogFormat, MetricsAccess, Traces};
 pub use overrides::Overrides;
+pub use rate::{Rate, Rates, WhenAway};
+pub use rotation::KeyRing;
 pub use secret::{Secret, SecretUrl};
 pub use span::Span;
+pub use written::WrittenKey;
 
 /// The file that is read where none is named.
 pub const DEFAULT_FILE: &str = "crm-server.toml";
@@ -197,6 +203,9 @@ impl Config {
             }
         }
         self.limits.check()?;
+        if self.tokens.leeway > Span::minutes(5) {
+            return Err(ConfigError::new("tokens.leeway: expected at most 5m"));
+        }
         let shortest = crm_core::auth::SHORTEST_PASSWORD;
         if self.passwords.min_length < shortest {
             let least = format!("passwords.min_length: expected at least {shortest}");

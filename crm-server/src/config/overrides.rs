@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Algorithm, Config, LogFormat, MailOverrides, Secret, SecretUrl, Span};
+use super::{Algorithm, Config, LogFormat, MailOverrides, Rate, Secret, SecretUrl, Span, WhenAway};
 
 /// Each setting as a flag and as an environment variable; absent ones leave the file's.
 #[derive(Debug, Clone, Default, Args)]
@@ -206,6 +206,24 @@ pub struct Overrides {
     /// How many exports are made at once
     #[arg(long, global = true, env = "CRM_EXPORTS")]
     pub exports: Option<usize>,
+    /// How often an address may ask where nobody has signed in: 60/1m, or off
+    #[arg(long, global = true, env = "CRM_RATE_ADDRESS")]
+    pub rate_address: Option<Rate>,
+    /// How often each user and each API key may ask
+    #[arg(long, global = true, env = "CRM_RATE_USER")]
+    pub rate_user: Option<Rate>,
+    /// How often all who work in a tenant may ask together
+    #[arg(long, global = true, env = "CRM_RATE_TENANT")]
+    pub rate_tenant: Option<Rate>,
+    /// Redis that several servers count in: redis://…
+    #[arg(long, global = true, env = "CRM_RATE_REDIS_URL", hide_env_values = true)]
+    pub rate_redis_url: Option<SecretUrl>,
+    /// How long it may take for one request
+    #[arg(long, global = true, env = "CRM_RATE_REDIS_TIMEOUT")]
+    pub rate_redis_timeout: Option<Span>,
+    /// What becomes of requests while it is away
+    #[arg(long, global = true, env = "CRM_RATE_WHEN_AWAY")]
+    pub rate_when_away: Option<WhenAway>,
 }
 
 impl Overrides {
@@ -276,6 +294,12 @@ impl Overrides {
             connections,
             filter_terms,
             exports,
+            rate_address,
+            rate_user,
+            rate_tenant,
+            rate_redis_url,
+            rate_redis_timeout,
+            rate_when_away,
         } = self;
         let Config {
             bind: to_bind,
@@ -379,6 +403,12 @@ impl Overrides {
         set(&mut limits.connections, connections);
         set(&mut limits.filter_terms, filter_terms);
         set(&mut limits.exports, exports);
+        set(&mut limits.rate.address, rate_address);
+        set(&mut limits.rate.user, rate_user);
+        set(&mut limits.rate.tenant, rate_tenant);
+        set(&mut limits.rate.redis_url, rate_redis_url.map(Some));
+        set(&mut limits.rate.redis_timeout, rate_redis_timeout);
+        set(&mut limits.rate.when_away, rate_when_away);
     }
 }
 

@@ -59,7 +59,9 @@ impl SecretUrl {
 
     /// The URL without its password, whether that stands before the host or in the query.
     pub fn masked(&self) -> String {
-        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let Some((scheme, rest)) = self.0.split_once("://") else {
+            return if self.0.contains("pass") { MASK.to_owned() } else { self.0.clone() };
+        };
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(end);
         // A password may itself hold an `@` or a `/`: what cannot be told apart is not shown.
@@ -71,7 +73,7 @@ impl SecretUrl {
             None if tail.contains('@') => MASK.to_owned(),
             None => authority.to_owned(),
         };
-        let tail = if tail.contains("password") || tail.contains('@') { "/***" } else { tail };
+        let tail = if tail.contains("pass") || tail.contains('@') { "/***" } else { tail };
         format!("{scheme}://{authority}{tail}")
     }
 }
@@ -107,6 +109,11 @@ mod tests {
             "postgres://crm@db/crm?sslmode=require"
         );
         assert_eq!(shown("memory:"), "memory:");
+        assert_eq!(shown("redis://:x@cache:6379/1"), "redis://:***@cache:6379/1");
+        assert_eq!(shown("unix:///run/redis.sock?db=1"), "unix:///run/redis.sock?db=1");
+        for url in ["unix:///run/redis.sock?pass=x1y", "unix:/run/redis.sock?pass=x1y"] {
+            assert!(!shown(url).contains("x1y"));
+        }
         for url in [
             "postgres://crm:p@ss/w@db/crm",
             "postgres://db/crm?user=a&password=p@ss/w",

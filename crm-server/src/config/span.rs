@@ -31,6 +31,11 @@ impl Span {
         Self(Duration::from_secs(seconds))
     }
 
+    /// So many thousandths of a second.
+    pub const fn milliseconds(milliseconds: u64) -> Self {
+        Self(Duration::from_millis(milliseconds))
+    }
+
     /// So many minutes.
     pub const fn minutes(minutes: u64) -> Self {
         Self::seconds(minutes * 60)

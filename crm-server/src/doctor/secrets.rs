@@ -64,9 +64,10 @@ pub(super) fn secrets(config: &Config) -> Check {
     }
     let tokens = &config.tokens;
     // A key that is too short to sign with is none.
-    let keys = tokens.signing_key().map_err(|error| error.to_string()).and_then(|key| {
-        Keys::new(tokens.algorithm, &key, &tokens.retired_keys).map_err(|error| error.to_string())
-    });
+    let keys = tokens
+        .keys()
+        .map_err(|error| error.to_string())
+        .and_then(|written| Keys::new(&written, tokens).map_err(|error| error.to_string()));
     if let Err(error) = keys {
         check.fail(error);
     }

@@ -31,6 +31,7 @@ use process::Usage;
 use store::{StoreTimes, TimedStore};
 use text::Text;
 
+use crate::rate;
 use crate::standing::Standings;
 use crate::traces::Figures;
 
@@ -79,6 +80,7 @@ pub(crate) struct Sources<'a> {
     pub(crate) standings: &'a Standings,
     pub(crate) pools: Option<&'a Pools>,
     pub(crate) spans: Option<Figures>,
+    pub(crate) rate: rate::Figures,
 }
 
 impl Metrics {
@@ -151,6 +153,7 @@ impl Metrics {
         if let Some(spans) = sources.spans {
             write_spans(&mut text, &spans);
         }
+        write_rate(&mut text, &sources.rate);
         self.write_process(&mut text);
         text.finish()
     }
@@ -274,6 +277,33 @@ fn write_spans(text: &mut Text, spans: &Figures) {
     {
         text.sample(name, &[("outcome", outcome)], number);
     }
+}
+
+fn write_rate(text: &mut Text, rate: &rate::Figures) {
+    let name = "crm_rate_limited_total";
+    text.family(name, "counter", "Requests that were refused for coming too often, by policy.");
+    for (policy, number) in rate.refused {
+        text.sample(name, &[("policy", policy)], number);
+    }
+    text.single(
+        "crm_rate_limit_callers",
+        "gauge",
+        "Callers whose requests this process counts.",
+        rate.remembered,
+    );
+    let Some((answers, failures)) = rate.shared else { return };
+    text.single(
+        "crm_rate_limit_redis_up",
+        "gauge",
+        "Whether the Redis of limits.rate answers.",
+        u8::from(answers),
+    );
+    text.single(
+        "crm_rate_limit_redis_failures_total",
+        "counter",
+        "How often it did not.",
+        failures,
+    );
 }
 
 /// A route as the document writes it: what stands for a record has no name of its own in routes.

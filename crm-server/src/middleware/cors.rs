@@ -13,7 +13,8 @@ use crate::config;
 const METHODS: &str = "GET, POST, PUT, PATCH, DELETE";
 const REQUEST_HEADERS: &str = "Authorization, Content-Type, If-Match, If-None-Match, Idempotency-Key, \
      X-API-Key, X-Request-ID, X-Tenant-ID, traceparent, tracestate";
-const EXPOSED: &str = "Content-Disposition, ETag, Idempotency-Replayed, Location, Retry-After, X-Request-ID, traceresponse";
+const EXPOSED: &str = "Content-Disposition, ETag, Idempotency-Replayed, Location, \
+     RateLimit, RateLimit-Policy, Retry-After, X-Request-ID, traceresponse";
 
 /// What the answer to a preflight depends on.
 const PREFLIGHT: &str = "Access-Control-Request-Method, Access-Control-Request-Headers";

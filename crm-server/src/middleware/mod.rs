@@ -12,6 +12,7 @@ mod headers;
 mod limits;
 mod methods;
 mod paths;
+mod rate;
 mod request_id;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ use uuid::Uuid;
 
 use crate::config::Config;
 use crate::metrics::Metrics;
+use crate::rate::{RateLimits, Standing};
 use crate::traces::Traces;
 
 pub use paths::{Rewritten, aliases, rewrite};
@@ -45,6 +47,10 @@ pub struct RequestContext {
     pub chosen: OnceLock<Choice>,
     /// Who calls, as soon as that is known: for the log.
     pub caller: OnceLock<(Uuid, Option<Uuid>)>,
+    /// What is left to whoever calls, as soon as that was counted.
+    pub rate: OnceLock<Standing>,
+    /// Set once the request was counted for whoever calls, and may come.
+    pub admitted: OnceLock<()>,
 }
 
 /// A tenant that a request chose beside the one in its token.
@@ -65,6 +71,7 @@ pub fn wrap(
     random: Arc<dyn Random>,
     metrics: Arc<Metrics>,
     traces: Arc<Traces>,
+    rate: Arc<RateLimits>,
 ) -> BoxEndpoint<'static> {
     let ids = request_id::RequestIds::new(clock, random, config.proxies, Arc::clone(&traces));
     let headers = headers::Headers::new(config);
@@ -80,25 +87,29 @@ pub fn wrap(
     routes
         // What a body may cost, for whoever reads it.
         .data(body)
-        // 13. HEAD is GET, and a refused method is told which the path takes.
+        // 15. HEAD is GET, and a refused method is told which the path takes.
         .around(methods::apply)
-        // 12. The paths of the sources become ours; a tenant in the path is noted.
+        // 14. Who asks too often is refused, as far as nobody has signed in for it.
+        .around(move |next, request| rate::admit(next, request, Arc::clone(&rate)))
+        // 13. The paths of the sources become ours; a tenant in the path is noted.
         .around(paths::apply)
-        // 11. Too much at once is turned away, once it is there as a whole and before it costs
+        // 12. Too much at once is turned away, once it is there as a whole and before it costs
         //     more.
         .around(move |next, request| limits::bound(next, request, limits.clone()))
-        // 10. A body that does not come is not waited for.
+        // 11. A body that does not come is not waited for.
         .around(move |next, request| limits::body(next, request, body_timeout))
         .boxed()
-        // 9. What is too long, or contradicts itself, is refused before anybody looks at it.
+        // 10. What is too long, or contradicts itself, is refused before anybody looks at it.
         .around(move |next, request| limits::head(next, request, Arc::clone(&head)))
-        // 8. What takes too long is given up.
+        // 9. What takes too long is given up.
         .around(move |next, request| limits::timeout(next, request, timeout))
-        // 7. A panic becomes an error.
+        // 8. A panic becomes an error.
         .around(errors::catch_panic)
         .boxed()
-        // 6. Every error becomes an envelope, under the id of the request.
+        // 7. Every error becomes an envelope, under the id of the request.
         .around(errors::envelope)
+        // 6. Everybody is told how often they may still ask, errors too.
+        .around(rate::tell)
         // 5. Large answers are compressed, errors too.
         .around(compression::compress)
         .boxed()

@@ -54,10 +54,11 @@ pub(super) async fn assign<E: Endpoint>(
     let header = HeaderValue::from_str(&id).ok();
     let address = client::address(&request, ids.proxies);
     let (chosen, caller) = (OnceLock::new(), OnceLock::new());
+    let (rate, admitted) = (OnceLock::new(), OnceLock::new());
     let samples = |trace| ids.traces.samples(trace, request.uri().path());
     let trace = TraceContext::of(request.headers(), &*ids.random, samples);
     let span = HeaderValue::from_str(&trace.traceparent()).ok();
-    let context = RequestContext { id, trace, address, chosen, caller };
+    let context = RequestContext { id, trace, address, chosen, caller, rate, admitted };
     request.set_data(Arc::new(context));
     let mut response = next.call(request).await?.into_response();
     if let Some(header) = header {

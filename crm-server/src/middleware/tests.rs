@@ -15,6 +15,7 @@ use super::wrap;
 use crate::api::error::ApiError;
 use crate::config::{Config, Limits, Span};
 use crate::metrics::Metrics;
+use crate::rate::RateLimits;
 use crate::traces::Traces;
 
 fn wrapped(
@@ -32,7 +33,8 @@ fn wrapped(
     let metrics = Arc::new(Metrics::new(SystemClock.now()));
     let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
     let traces = Traces::new(&config.traces, None, clock.clone(), random.clone()).unwrap();
-    wrap(routes, &config, clock, random, metrics, Arc::new(traces))
+    let rate = RateLimits::new(&config.limits.rate, clock.clone()).unwrap();
+    wrap(routes, &config, clock, random, metrics, Arc::new(traces), rate)
 }
 
 async fn body(response: Response) -> Value {

@@ -115,7 +115,8 @@ fn complete_operation(
         operation["responses"][status] = response;
     }
     let keyed = errors::takes_key(operation, path, method);
-    replies::complete(operation, keyed, &mut components.schemas);
+    let rated = !path.starts_with("/health/");
+    replies::complete(operation, keyed, rated, &mut components.schemas);
     parameters::complete(operation, path, method);
     take_patch(operation, &mut components.schemas);
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::codes::CODES;
+use super::replies;
 use crate::api::{by_key, idempotency};
 
 /// What decides how an operation can fail.
@@ -131,7 +132,7 @@ const EXAMPLES: &[(&str, &str, Option<&str>)] = &[
     ("HEADERS_TOO_LARGE", "expected at most 16384 bytes of headers: limits.header_bytes", None),
     ("UNSUPPORTED_MEDIA_TYPE", "expected Content-Type: application/json", None),
     ("REQUIRED", "is required", Some("name")),
-    ("TOO_MANY_REQUESTS", "too many requests", None),
+    ("RATE_LIMITED", "too many requests: \"address\";q=60;w=60 of limits.rate.address", None),
     ("INTERNAL", "something went wrong on our side", None),
     ("UNAVAILABLE", "the store is away for a moment", None),
 ];
@@ -315,7 +316,7 @@ const FAILURES: &[Failure] = &[
         name: "TooManyRequests",
         meaning: "Too many requests; Retry-After says when to come back",
         codes: &[
-            (Trait::Any, &["TOO_MANY_REQUESTS"]),
+            (Trait::Any, &["RATE_LIMITED"]),
             (Trait::Credentials, &["TOO_MANY_ATTEMPTS"]),
             (Trait::Own, &["TOO_MANY_ATTEMPTS"]),
         ],
@@ -431,6 +432,12 @@ impl Failure {
                 "schema": {"type": "integer", "minimum": 1},
                 "example": 1
             }});
+        }
+        if self.status == "429" {
+            for (header, component) in replies::RATES {
+                response["headers"][header] =
+                    json!({"$ref": format!("#/components/headers/{component}")});
+            }
         }
         response
     }

@@ -81,6 +81,7 @@ const VALUES: &[(&str, &str)] = &[
     ("CustomField.default", "10"),
     ("CustomField.options", "[]"),
     ("CustomField.type", r#""number""#),
+    ("Health.doingWithout", "[]"),
     ("Health.status", r#""ok""#),
     ("Health.version", r#""0.1.0""#),
     ("HandOverInput.types", r#"["customers"]"#),

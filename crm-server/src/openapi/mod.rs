@@ -14,6 +14,7 @@ mod tests;
 mod words;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use jsonwebtoken::jwk::JwkSet;
 use poem::endpoint::make_sync;
@@ -130,6 +131,30 @@ pub fn route(path: &str) -> Option<String> {
     Some(taken(path)?.parts.iter().map(part).collect::<Vec<_>>().join("/"))
 }
 
+/// The operations that ask for no token: the document says so of these and no others, and a test
+/// compares. Written down, because a request must not wait until the document is computed.
+const OPEN: &[(&str, &str)] = &[
+    ("POST", "/auth/accept-invitation"),
+    ("POST", "/auth/decline-invitation"),
+    ("POST", "/auth/forgot-password"),
+    ("POST", "/auth/login"),
+    ("POST", "/auth/logout"),
+    ("POST", "/auth/refresh"),
+    ("POST", "/auth/reset-password"),
+    ("POST", "/auth/signup"),
+    ("POST", "/auth/verify-email"),
+    ("GET", "/health/live"),
+    ("GET", "/health/ready"),
+];
+
+/// Whether an operation asks for no token, whatever a request brings; nothing else does that is
+/// not in the document.
+pub fn is_open(method: &str, path: &str) -> bool {
+    let method = if method == "HEAD" { "GET" } else { method };
+    let path = path.strip_prefix(BASE);
+    path.is_some_and(|path| OPEN.contains(&(method, path)))
+}
+
 /// `GET /openapi.json`.
 pub fn json_endpoint() -> impl Endpoint {
     make_sync(|_| {
@@ -155,14 +180,21 @@ pub fn docs_endpoint() -> impl Endpoint {
     })
 }
 
+/// How long whoever fetches the public keys may keep them.
+pub const JWKS_KEPT: Duration = Duration::from_secs(300);
+
 /// `GET /.well-known/jwks.json`.
-pub fn jwks_endpoint(keys: &JwkSet) -> impl Endpoint + use<> {
-    let body = serde_json::to_vec(keys).unwrap_or_default();
+///
+/// A key is there before it signs (`crm-server keys rotate`), longer than it may be kept by whoever
+/// fetched the keys without it.
+pub fn jwks_endpoint(keys: impl Fn() -> JwkSet + Send + Sync + 'static) -> impl Endpoint {
     make_sync(move |_| {
+        let body = serde_json::to_vec(&keys()).unwrap_or_default();
+        let kept = format!("public, max-age={}", JWKS_KEPT.as_secs());
         Response::builder()
             .content_type("application/json")
-            .header(header::CACHE_CONTROL, "public, max-age=300")
-            .body(body.clone())
+            .header(header::CACHE_CONTROL, kept)
+            .body(body)
             .into_response()
     })
 }

@@ -8,7 +8,12 @@ use super::words;
 use crate::api::idempotency;
 
 /// Names the envelopes in an operation's answers and adds what all answers of their kind have.
-pub(super) fn complete(operation: &mut Value, keyed: bool, schemas: &mut Map<String, Value>) {
+pub(super) fn complete(
+    operation: &mut Value,
+    keyed: bool,
+    rated: bool,
+    schemas: &mut Map<String, Value>,
+) {
     let id = operation["operationId"].as_str().unwrap_or_default().to_owned();
     let responses = operation.get_mut("responses").and_then(Value::as_object_mut);
     let Some(responses) = responses else { return };
@@ -17,6 +22,12 @@ pub(super) fn complete(operation: &mut Value, keyed: bool, schemas: &mut Map<Str
             continue;
         }
         name_plainly(response);
+        if rated {
+            for (header, component) in RATES {
+                response["headers"][header] =
+                    json!({"$ref": format!("#/components/headers/{component}")});
+            }
+        }
         if keyed {
             response["headers"][idempotency::REPLAYED] =
                 json!({"$ref": "#/components/headers/Replayed"});
@@ -54,6 +65,10 @@ pub(super) fn complete(operation: &mut Value, keyed: bool, schemas: &mut Map<Str
     }
 }
 
+/// Headers that tell how often one may still ask, and what they are called among the components.
+pub(super) const RATES: [(&str, &str); 2] =
+    [("RateLimit", "RateLimit"), ("RateLimit-Policy", "RateLimitPolicy")];
+
 /// Headers of answers.
 pub(super) fn headers() -> Value {
     json!({
@@ -62,6 +77,21 @@ pub(super) fn headers() -> Value {
             "required": true,
             "schema": {"type": "string", "pattern": r#"^"[0-9]+"$"#},
             "example": "\"3\""
+        },
+        "RateLimit": {
+            "description": "What is left of each limit that counted the request \
+                            (draft-ietf-httpapi-ratelimit-headers-11): `r` requests, no more of \
+                            them for `t` seconds. Absent where nothing is limited",
+            "required": false,
+            "schema": {"type": "string"},
+            "example": r#""user";r=2999;t=1, "tenant";r=11999;t=1"#
+        },
+        "RateLimitPolicy": {
+            "description": "What these limits are: `q` requests in `w` seconds, as many of them \
+                            at once",
+            "required": false,
+            "schema": {"type": "string"},
+            "example": r#""user";q=3000;w=60, "tenant";q=12000;w=60"#
         },
         "Replayed": {
             "description": "`true` where a request was sent again under its key, and this is what \

@@ -54,6 +54,23 @@ fn every_reference_leads_somewhere() {
     }
 }
 
+/// Those who are not known are counted by their address, however they call what is open.
+#[test]
+fn what_is_open_is_written_down() {
+    let document = parsed();
+    let mut open = 0;
+    for (name, operation) in operations(&document) {
+        let (method, path) = name.split_once(' ').unwrap();
+        let asks_nobody = operation["security"].as_array().unwrap().is_empty();
+        let found = is_open(&method.to_uppercase(), &format!("{BASE}{path}"));
+        assert_eq!(found, asks_nobody, "{name}: to be written down in OPEN, or not");
+        assert!(!asks_nobody || !path.contains('{'), "{name}: an open path has no parameter");
+        open += usize::from(asks_nobody);
+    }
+    assert_eq!(open, OPEN.len());
+    assert!(is_open("HEAD", "/api/v1/health/live"));
+}
+
 /// What is answered under a key is stored in the clear.
 #[test]
 fn no_operation_that_takes_a_key_answers_a_secret() {

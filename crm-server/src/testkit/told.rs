@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::server::Answer;
 
 /// Headers that differ from answer to answer.
-const OF_THE_MOMENT: &[&str] = &["date", "traceresponse", "x-request-id"];
+const OF_THE_MOMENT: &[&str] = &["date", "ratelimit", "traceresponse", "x-request-id"];
 
 /// What an answer says, without what the caller sent and what is of the moment.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@
 
 mod cache;
 mod keys;
+mod watch;
 
 use std::sync::Arc;
 
@@ -14,13 +15,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crm_core::{Clock, Random};
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{Header, Validation};
+use parking_lot::RwLock;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::config::{Config, ConfigError, Secret};
+use crate::config::{self, Config, ConfigError, Secret, WrittenKey};
 use cache::Remembered;
-pub use keys::{Keys, generate_key};
+pub use keys::{KeyInfo, KeyState, Keys, generate_key, key_id};
+pub use watch::{READ_EVERY, watch};
 
 /// `typ` of an access token's header.
 pub const TOKEN_TYPE: &str = "at+jwt";
@@ -78,15 +81,37 @@ pub enum TokenError {
 /// Signs access tokens and checks them.
 #[derive(Debug)]
 pub struct Tokens {
-    keys: Keys,
+    ring: RwLock<Arc<Ring>>,
     issuer: String,
     audience: String,
     lifetime: TimeDelta,
     leeway: TimeDelta,
-    fingerprints: Vec<hmac::Key>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
+}
+
+/// The keys of a moment, and what was checked with them: where a key is gone, so is that.
+#[derive(Debug)]
+struct Ring {
+    keys: Keys,
+    /// What they were read from.
+    written: Vec<WrittenKey>,
+    retired: Vec<Secret>,
+    /// What fingerprints are made under, by the key that it comes from.
+    fingerprints: Vec<(String, hmac::Key)>,
     remembered: Remembered,
+}
+
+impl Ring {
+    fn new(tokens: &config::Tokens) -> Result<Self, ConfigError> {
+        let fault = |error: TokenError| ConfigError::new(format!("tokens.key: {error}"));
+        let (written, retired) = (tokens.keys()?, tokens.retired_keys.clone());
+        let keys = Keys::new(&written, tokens).map_err(fault)?;
+        let pems = written.iter().map(|key| &key.pem).chain(&retired);
+        let fingerprints = pems.map(|pem| Ok((key_id(pem)?, for_fingerprints(pem))));
+        let fingerprints = fingerprints.collect::<Result<Vec<_>, _>>().map_err(fault)?;
+        Ok(Self { keys, written, retired, fingerprints, remembered: Remembered::default() })
+    }
 }
 
 /// A signed access token.
@@ -104,36 +129,56 @@ impl Tokens {
     /// With the keys and lifetimes of a configuration.
     ///
     /// # Errors
-    /// Where there is no key, or one that is not of the algorithm named.
+    /// Where there is no key, or one that is none.
     pub fn new(
         config: &Config,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
     ) -> Result<Self, ConfigError> {
         let tokens = &config.tokens;
-        let signing = tokens.signing_key()?;
-        let keys = Keys::new(tokens.algorithm, &signing, &tokens.retired_keys)
-            .map_err(|error| ConfigError::new(format!("tokens.key: {error}")))?;
         Ok(Self {
-            keys,
+            ring: RwLock::new(Arc::new(Ring::new(tokens)?)),
             issuer: config.public_url.trim_end_matches('/').to_owned(),
             audience: tokens.audience.clone(),
             lifetime: tokens.access_lifetime.time_delta(),
             leeway: tokens.leeway.time_delta(),
-            fingerprints: std::iter::once(&signing)
-                .chain(&tokens.retired_keys)
-                .map(for_fingerprints)
-                .collect(),
             clock,
             random,
-            remembered: Remembered::default(),
         })
     }
 
+    fn ring(&self) -> Arc<Ring> {
+        Arc::clone(&self.ring.read())
+    }
+
+    /// Takes the keys of a configuration in place of those that were there; nothing else of it.
+    /// Whether they are others.
+    ///
+    /// # Errors
+    /// Where there is no key, or one that is none; the ones before go on.
+    pub fn take_keys(&self, tokens: &config::Tokens) -> Result<bool, ConfigError> {
+        let before = self.ring();
+        if tokens.keys()? == before.written && tokens.retired_keys == before.retired {
+            return Ok(false);
+        }
+        *self.ring.write() = Arc::new(Ring::new(tokens)?);
+        Ok(true)
+    }
+
+    /// What its keys are called, and do.
+    pub fn list_keys(&self) -> Vec<KeyInfo> {
+        self.ring().keys.list(self.clock.now())
+    }
+
     /// What fingerprints of requests are made under, the same on all servers of a configuration and
-    /// nothing that the database has: the first one, and those that were the first before.
-    pub(crate) fn fingerprints(&self) -> &[hmac::Key] {
-        &self.fingerprints
+    /// nothing that the database has: first what comes from the key that signs, then what comes
+    /// from those that signed before or will.
+    pub(crate) fn fingerprints(&self) -> Vec<hmac::Key> {
+        let ring = self.ring();
+        let signing = ring.keys.signing(self.clock.now()).id();
+        let (first, rest): (Vec<_>, Vec<_>) =
+            ring.fingerprints.iter().partition(|(id, _)| id == signing);
+        first.into_iter().chain(rest).map(|(_, key)| key.clone()).collect()
     }
 
     /// A token for a user in a session, acting in a tenant.
@@ -159,7 +204,8 @@ impl Tokens {
             nbf: now.timestamp(),
             exp: expires_at.timestamp(),
         };
-        let key = self.keys.signing();
+        let ring = self.ring();
+        let key = ring.keys.signing(now);
         let mut header = Header::new(key.algorithm());
         header.typ = Some(TOKEN_TYPE.to_owned());
         header.kid = Some(key.id().to_owned());
@@ -179,25 +225,26 @@ impl Tokens {
         }
         let hash: [u8; 32] = Sha256::digest(token.as_bytes()).into();
         let now = self.clock.now();
-        let claims = match self.remembered.get(&hash) {
+        let ring = self.ring();
+        let claims = match ring.remembered.get(&hash) {
             Some(claims) => claims,
-            None => Arc::new(self.check(token)?),
+            None => Arc::new(self.check(token, &ring.keys, now)?),
         };
         let leeway = self.leeway.num_seconds();
         let now = now.timestamp();
         if now >= claims.exp.saturating_add(leeway) || now < claims.nbf.saturating_sub(leeway) {
             return Err(TokenError::Expired);
         }
-        self.remembered.put(hash, Arc::clone(&claims), now);
+        ring.remembered.put(hash, Arc::clone(&claims), now);
         Ok(claims)
     }
 
     /// The public keys, for others who want to check tokens.
-    pub fn jwks(&self) -> &JwkSet {
-        self.keys.public()
+    pub fn jwks(&self) -> JwkSet {
+        self.ring().keys.public(self.clock.now())
     }
 
-    fn check(&self, token: &str) -> Result<Claims, TokenError> {
+    fn check(&self, token: &str, keys: &Keys, now: DateTime<Utc>) -> Result<Claims, TokenError> {
         let malformed =
             |error: jsonwebtoken::errors::Error| TokenError::Malformed(error.to_string());
         let header = jsonwebtoken::decode_header(token).map_err(malformed)?;
@@ -207,7 +254,7 @@ impl Tokens {
         if header.crit.is_some() {
             return Err(TokenError::Malformed("an unknown extension is critical".to_owned()));
         }
-        let key = header.kid.as_deref().and_then(|id| self.keys.find(id));
+        let key = header.kid.as_deref().and_then(|id| keys.find(id, now));
         let key = key.ok_or(TokenError::UnknownKey)?;
         let mut validation = Validation::new(key.algorithm());
         validation.set_issuer(&[&self.issuer]);
@@ -256,6 +303,10 @@ mod tests {
         Uuid::from_u128(7)
     }
 
+    fn kid(tokens: &Tokens) -> String {
+        tokens.ring().keys.signing(tokens.clock.now()).id().to_owned()
+    }
+
     #[test]
     fn a_signed_token_says_what_it_was_signed_for() {
         for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
@@ -268,7 +319,8 @@ mod tests {
             assert_eq!(signed.expires_at, clock.now() + TimeDelta::minutes(15));
             let header = jsonwebtoken::decode_header(&signed.token).unwrap();
             assert_eq!(header.typ.as_deref(), Some("at+jwt"));
-            let published = tokens.jwks().find(header.kid.as_deref().unwrap());
+            let published = tokens.jwks();
+            let published = published.find(header.kid.as_deref().unwrap());
             assert!(published.is_some(), "its key is among the published ones");
         }
     }
@@ -285,12 +337,19 @@ mod tests {
     }
 
     #[test]
-    fn a_token_from_the_future_is_refused() {
-        let config = config(Algorithm::EdDsa);
-        let (signer, ahead) = tokens(&config);
-        ahead.advance(TimeDelta::minutes(5));
-        let token = signer.sign(user(), None, user()).unwrap().token;
-        assert_eq!(tokens(&config).0.verify(&token), Err(TokenError::Expired));
+    fn a_token_of_a_clock_that_is_ahead_holds_as_far_as_the_leeway_and_no_further() {
+        let mut config = config(Algorithm::EdDsa);
+        for (leeway, seconds, holds) in
+            [("30s", 30, true), ("30s", 31, false), ("0s", 1, false), ("5m", 300, true)]
+        {
+            config.tokens.leeway = leeway.parse().unwrap();
+            let (signer, ahead) = tokens(&config);
+            ahead.advance(TimeDelta::seconds(seconds));
+            let token = signer.sign(user(), None, user()).unwrap().token;
+            let verdict = tokens(&config).0.verify(&token);
+            assert_eq!(verdict.is_ok(), holds, "{leeway}, {seconds}");
+            assert!(holds || verdict == Err(TokenError::Expired));
+        }
     }
 
     #[test]
@@ -312,7 +371,7 @@ mod tests {
         let (tokens, _) = tokens(&config(Algorithm::Rs256));
         let token = tokens.sign(user(), None, user()).unwrap().token;
         let claims = token.split('.').nth(1).unwrap();
-        let kid = tokens.keys.signing().id();
+        let kid = kid(&tokens);
         for alg in ["none", "None", "HS256"] {
             let header = format!(r#"{{"alg":"{alg}","typ":"at+jwt","kid":"{kid}"}}"#);
             let forged = format!("{}.{claims}.", URL_SAFE_NO_PAD.encode(header));
@@ -325,10 +384,10 @@ mod tests {
         let (tokens, _) = tokens(&config(Algorithm::Rs256));
         let claims =
             (*tokens.verify(&tokens.sign(user(), None, user()).unwrap().token).unwrap()).clone();
-        let public = serde_json::to_vec(tokens.jwks()).unwrap();
+        let public = serde_json::to_vec(&tokens.jwks()).unwrap();
         let mut header = Header::new(Alg::HS256);
         header.typ = Some(TOKEN_TYPE.to_owned());
-        header.kid = Some(tokens.keys.signing().id().to_owned());
+        header.kid = Some(kid(&tokens));
         let forged =
             jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&public)).unwrap();
         assert!(matches!(tokens.verify(&forged), Err(TokenError::Refused(_))));
@@ -352,9 +411,10 @@ mod tests {
         let claims =
             (*ours.verify(&ours.sign(user(), None, user()).unwrap().token).unwrap()).clone();
         let mut header = Header::new(Alg::EdDSA);
-        header.kid = Some(ours.keys.signing().id().to_owned());
+        header.kid = Some(kid(&ours));
+        let (ring, now) = (ours.ring(), ours.clock.now());
         let id_token =
-            jsonwebtoken::encode(&header, &claims, ours.keys.signing().private()).unwrap();
+            jsonwebtoken::encode(&header, &claims, ring.keys.signing(now).private()).unwrap();
         assert_eq!(ours.verify(&id_token), Err(TokenError::WrongType));
     }
 
@@ -370,12 +430,39 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_another_kind_than_the_algorithm_is_refused_at_the_start() {
+    fn a_key_is_of_one_algorithm_by_itself() {
         let mut config = config(Algorithm::EdDsa);
         config.tokens.algorithm = Algorithm::Rs256;
-        assert!(config.tokens.key.is_some());
-        let key = config.tokens.signing_key().unwrap();
-        assert!(Keys::new(config.tokens.algorithm, &key, &[]).is_err());
-        assert!(Keys::new(config.tokens.algorithm, &Secret::new("no key"), &[]).is_err());
+        let (tokens, _) = tokens(&config);
+        let token = tokens.sign(user(), None, user()).unwrap().token;
+        assert_eq!(jsonwebtoken::decode_header(&token).unwrap().alg, Alg::EdDSA);
+    }
+
+    #[test]
+    fn keys_change_while_others_sign_and_what_cannot_be_read_changes_nothing() {
+        let mut config = config(Algorithm::EdDsa);
+        let (tokens, clock) = tokens(&config);
+        let old = tokens.sign(user(), None, user()).unwrap().token;
+        tokens.verify(&old).unwrap();
+        assert!(!tokens.take_keys(&config.tokens).unwrap(), "the same ones");
+        let first = config.tokens.key.clone().unwrap();
+        let second = generate_key(Algorithm::Rs256).unwrap();
+        let from = "Signs-From: 2026-03-01T12:10:00Z";
+        let both = format!("{}{from}\n{}", first.reveal(), second.reveal());
+        config.tokens.key = Some(Secret::new(both));
+        assert!(tokens.take_keys(&config.tokens).unwrap());
+        let before = kid(&tokens);
+        assert_eq!(tokens.jwks().keys.len(), 2);
+        clock.advance(TimeDelta::minutes(10));
+        assert_ne!(kid(&tokens), before);
+        assert!(tokens.verify(&old).is_ok() && tokens.fingerprints().len() == 2);
+        let mut broken = config.tokens.clone();
+        broken.key = Some(Secret::new("no key"));
+        assert!(tokens.take_keys(&broken).is_err());
+        assert!(tokens.verify(&old).is_ok());
+        // Gone with its key, though it was checked before.
+        config.tokens.key = Some(second);
+        assert!(tokens.take_keys(&config.tokens).unwrap());
+        assert_eq!(tokens.verify(&old), Err(TokenError::UnknownKey));
     }
 }

@@ -328,14 +328,22 @@ async fn a_request_without_a_key_costs_nothing_and_one_with_a_key_two_questions(
         client.post(TAGS, json!({"name": format!("tag {before}")})).await.is(201);
         store.asked.load(Ordering::Relaxed) - before
     };
-    asked(&owner).await;
-    assert_eq!(asked(&owner).await, 1, "the commit");
-    assert_eq!(asked(&keyed(&owner, "k")).await, 3, "is it known, the commit, the answer");
+    // The least of several: the server asks anew who may what now and then.
+    let mut least = [usize::MAX; 2];
+    for number in 0..10 {
+        let keyed = keyed(&owner, &format!("k{number}"));
+        least = [least[0].min(asked(&owner).await), least[1].min(asked(&keyed).await)];
+    }
+    assert_eq!(least, [1, 3], "the commit; is it known, the commit, the answer");
     let caller = keyed(&owner, "again");
     caller.post(TAGS, json!({"name": "again"})).await.is(201);
-    let before = store.asked.load(Ordering::Relaxed);
-    caller.post(TAGS, json!({"name": "again"})).await.is(201);
-    assert_eq!(store.asked.load(Ordering::Relaxed) - before, 1, "a repetition is looked up");
+    let mut least = usize::MAX;
+    for _ in 0..10 {
+        let before = store.asked.load(Ordering::Relaxed);
+        caller.post(TAGS, json!({"name": "again"})).await.is(201);
+        least = least.min(store.asked.load(Ordering::Relaxed) - before);
+    }
+    assert_eq!(least, 1, "a repetition is looked up");
     server.stop().await;
 }
 

@@ -72,6 +72,8 @@ mod policy;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]
+mod rate;
+#[cfg(test)]
 mod reach;
 #[cfg(test)]
 mod readiness;
@@ -83,6 +85,8 @@ mod relations;
 mod removal;
 #[cfg(test)]
 mod roles;
+#[cfg(test)]
+mod rotation;
 #[cfg(test)]
 mod sessions;
 #[cfg(test)]

@@ -21,4 +21,6 @@ mod instances;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod rotation;
+#[cfg(test)]
 mod upgrade;

@@ -44,12 +44,22 @@ impl Settings {
             // Quick; everything else is as in production.
             .with("CRM_PASSWORD_MEMORY_KIB", "64")
             .with("CRM_PASSWORD_ITERATIONS", "1")
+            // Its callers write as fast as they can.
+            .with("CRM_RATE_ADDRESS", "off")
+            .with("CRM_RATE_USER", "off")
+            .with("CRM_RATE_TENANT", "off")
     }
 
     /// With this in the environment, too.
     pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
         self.environment.retain(|(set, _)| set != name);
         self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Without this in the environment.
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.environment.retain(|(set, _)| set != name);
         self
     }
 
@@ -140,6 +150,13 @@ impl Process {
         let sent = Command::new("kill").args(["-TERM", &pid]).status().await.unwrap();
         assert!(sent.success());
         self.child.wait().await.unwrap()
+    }
+
+    /// Asks it to read its keys again.
+    pub(crate) async fn hang_up(&self) {
+        let pid = self.child.id().unwrap().to_string();
+        let sent = Command::new("kill").args(["-HUP", &pid]).status().await.unwrap();
+        assert!(sent.success());
     }
 
     /// Starts it after it was killed.
