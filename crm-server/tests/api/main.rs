@@ -12,6 +12,8 @@ mod aliases;
 #[cfg(test)]
 mod api_keys;
 #[cfg(test)]
+mod attacks;
+#[cfg(test)]
 mod auth;
 #[cfg(test)]
 mod away;

@@ -17,6 +17,8 @@ mod deployment;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod injection;
+#[cfg(test)]
 mod instances;
 #[cfg(test)]
 mod logs;
