@@ -1,10 +1,12 @@
 //! What an embedder sees first: a [`Crm`] over a store, and handles within it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 
+use crate::access::fields::LeftOut;
 use crate::access::{Actor, scoping};
 use crate::auth::{ApiKeys, Auth, Lockout, SHORTEST_PASSWORD};
 use crate::clock::{Clock, SystemClock};
@@ -513,6 +515,19 @@ impl TenantCrm {
         permission: &crate::access::Permission,
         query: Query,
     ) -> Result<Page<Record>> {
+        let schema = Arc::clone(query.schema());
+        let mut page = self.query_kept(permission, query).await?;
+        self.leave_out(&schema, &mut page.items);
+        Ok(page)
+    }
+
+    /// The same with what its right to read leaves out, for records that are written again and
+    /// not shown as they are.
+    pub(crate) async fn query_kept(
+        &self,
+        permission: &crate::access::Permission,
+        query: Query,
+    ) -> Result<Page<Record>> {
         let query = custom_fields::question(query, self).await?;
         let schema = Arc::clone(query.schema());
         let mut page = self.query_stored(permission, query).await?;
@@ -520,7 +535,25 @@ impl TenantCrm {
         Ok(page)
     }
 
-    /// The same as it is stored, for records that are written again and not shown.
+    /// Takes what the actor does not see out of records.
+    pub(crate) fn leave_out(&self, schema: &Schema, records: &mut [Record]) {
+        if let Some(left_out) = LeftOut::of(&self.actor, schema) {
+            records.iter_mut().for_each(|record| *record = left_out.hide(record));
+        }
+    }
+
+    /// The names of the fields of a record type that the actor can ask nothing by, because its
+    /// right to read leaves them out, or what they are made of.
+    pub fn left_out(&self, schema: &Schema) -> BTreeSet<String> {
+        LeftOut::of(&self.actor, schema).map(|left_out| left_out.names()).unwrap_or_default()
+    }
+
+    /// Those of them that are always shown as absent; the tenant's own are not among them.
+    pub fn always_absent(&self, schema: &Schema) -> BTreeSet<String> {
+        LeftOut::of(&self.actor, schema).map(|left_out| left_out.absent()).unwrap_or_default()
+    }
+
+    /// The same as it is stored, for records that are written again by the library alone.
     pub(crate) async fn query_stored(
         &self,
         permission: &crate::access::Permission,

@@ -51,6 +51,9 @@ pub enum Error {
         /// The reason, in one sentence.
         message: String,
     },
+    /// The caller may neither read nor write these fields.
+    #[error("{} left out of what you may read and write", Fields(.0))]
+    LeftOut(Vec<String>),
     /// The record was changed by somebody else since it was read.
     #[error("{kind} {id} is no longer at version {expected}")]
     Stale {
@@ -167,6 +170,15 @@ impl fmt::Display for Joined<'_> {
     }
 }
 
+struct Fields<'a>(&'a [String]);
+
+impl fmt::Display for Fields<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is = if self.0.len() == 1 { "is" } else { "are" };
+        write!(f, "{} {is}", self.0.join(", "))
+    }
+}
+
 struct Missing<'a>(&'a Permission, &'a Option<Reach>, &'a Reach);
 
 impl fmt::Display for Missing<'_> {
@@ -225,6 +237,7 @@ impl Error {
             Self::NotFound { .. } => "NOT_FOUND",
             Self::Unauthenticated(_) => "UNAUTHENTICATED",
             Self::Forbidden { .. } => "FORBIDDEN",
+            Self::LeftOut(_) => "FIELD_LEFT_OUT",
             Self::Refused { code, .. } | Self::Conflict { code, .. } => code,
             Self::Stale { .. } => "STALE_VERSION",
             Self::Rejected { .. } => "CONFLICT",

@@ -212,6 +212,7 @@ pub mod values;
 /// | `known_by` | the identifier by which others name it, where it is not `id` |
 /// | `computed` | the library sets it: in no draft and no patch, `Default` in a new record |
 /// | `rename = "wireName"` | its name in the API |
+/// | `made_of = "email"` | a text that is made of others: `name\|firstName lastName`, the first of these that there is |
 /// | `reads = Country` | filters read its text by the rules of this type: `country=Germany` |
 ///
 /// A declaration that contradicts itself does not compile.

@@ -80,6 +80,7 @@ pub(crate) struct Marks {
     pub(crate) references: Option<LitStr>,
     pub(crate) rename: Option<LitStr>,
     pub(crate) reads: Option<Type>,
+    pub(crate) made_of: Option<LitStr>,
 }
 
 /// The fields that come first, with their types in their shortest form. `$` is the struct.
@@ -183,6 +184,10 @@ impl Marks {
                         let name = meta.value()?.parse()?;
                         return once(&meta, &mut marks.rename, name);
                     }
+                    "made_of" => {
+                        let fields = meta.value()?.parse()?;
+                        return once(&meta, &mut marks.made_of, fields);
+                    }
                     "reads" => {
                         let rules = meta.value()?.parse()?;
                         return once(&meta, &mut marks.reads, rules);
@@ -190,7 +195,7 @@ impl Marks {
                     _ => {
                         return Err(meta.error(
                             "expected filter, sort, search, code, scale, references, secret, \
-                             computed, title, known_by, rename or reads",
+                             computed, made_of, title, known_by, rename or reads",
                         ));
                     }
                 };
@@ -220,6 +225,7 @@ impl Marks {
             && self.references.is_none()
             && self.rename.is_none()
             && self.reads.is_none()
+            && self.made_of.is_none()
     }
 }
 

@@ -325,9 +325,10 @@ fn field(member: &Member) -> TokenStream {
         .as_ref()
         .map(|rules| quote!(.reading(<#rules as ::crm_core::entity::FieldType>::READING)));
     let references = marks.references.as_ref().map(|target| quote!(.references(#target)));
+    let made_of = marks.made_of.as_ref().map(|fields| quote!(.made_of(#fields)));
     quote! {
         ::crm_core::derive_support::field::<#ty>(#wire, #kind)
-            #filter #sort #search #references #secret #reads
+            #filter #sort #search #references #secret #reads #made_of
     }
 }
 

@@ -172,7 +172,8 @@ impl Actor {
     /// Scopes count.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] with the first permission that does not reach as far.
+    /// [`Error::Forbidden`] with the first permission that does not reach as far; a refusal with
+    /// code `ABOVE_ONESELF` where a field is left out here that is not left out there.
     pub(crate) fn require_over(&self, grants: &Grants, people: &[UserId]) -> Result<()> {
         let mut of_teams = grants.parts().filter(|(_, reach)| *reach == Reach::Team).peekable();
         if people.is_empty() || of_teams.peek().is_none() {
@@ -186,8 +187,20 @@ impl Actor {
             if held < Some(least) {
                 return Err(Error::Forbidden { permission, held, needed: least });
             }
+            self.require_fields(grants, &permission)?;
         }
         Ok(())
+    }
+
+    /// That a permission leaves out nothing here that it does not leave out there.
+    fn require_fields(&self, grants: &Grants, permission: &Permission) -> Result<()> {
+        match self.grants.lacks_of(grants, permission) {
+            None => Ok(()),
+            Some(field) => {
+                let message = format!("{field} is left out of your {permission}");
+                Err(Error::Refused { code: "ABOVE_ONESELF", message })
+            }
+        }
     }
 
     /// That each of these permissions is held for all records, whatever their reach here. Scopes
@@ -210,7 +223,8 @@ impl Actor {
     ///
     /// # Errors
     /// [`Error::Forbidden`] with the first permission that is lacking; a refusal with code
-    /// `ABOVE_ONESELF` where all that is known is held but what may yet come is not.
+    /// `ABOVE_ONESELF` where all that is known is held but what may yet come is not, or a field is
+    /// left out here that is not left out there.
     ///
     /// ```
     /// # use crm_core::{Random, SystemRandom, SystemClock, Clock};
@@ -230,6 +244,7 @@ impl Actor {
             if held < Some(needed) {
                 return Err(Error::Forbidden { permission, held, needed });
             }
+            self.require_fields(grants, &permission)?;
         }
         if grants.is_open() && !self.grants.is_open() {
             let message = "every permission there is or will be is not yours to give or change";

@@ -26,18 +26,36 @@ pub struct Grant {
     pub permission: Permission,
     /// To which records.
     pub reach: Reach,
+    /// The fields of these records that it leaves out; of a permission to read only. They are
+    /// neither shown nor asked by nor written, by whoever has nothing else that gives them.
+    pub without: Vec<String>,
 }
 
 impl Grant {
     /// This permission at this reach.
     pub const fn new(permission: Permission, reach: Reach) -> Self {
-        Self { permission, reach }
+        Self { permission, reach, without: Vec::new() }
+    }
+
+    /// The same without these fields of the records: `email`, `customFields.salary`.
+    ///
+    /// ```
+    /// use crm_core::access::{Grant, Permission, Reach};
+    ///
+    /// let read = Grant::new(Permission::of("customers", "read"), Reach::All);
+    /// assert_eq!(read.leaving_out(["email"]).to_string(), "customers:read@all!email");
+    /// ```
+    #[must_use]
+    pub fn leaving_out(mut self, fields: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.without = fields.into_iter().map(Into::into).collect();
+        self
     }
 }
 
 impl fmt::Display for Grant {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}@{}", self.permission, self.reach)
+        write!(f, "{}@{}", self.permission, self.reach)?;
+        if self.without.is_empty() { Ok(()) } else { write!(f, "!{}", self.without.join(",")) }
     }
 }
 
@@ -45,8 +63,10 @@ impl FromStr for Grant {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
+        let (text, without) = text.split_once('!').unwrap_or((text, ""));
         let (permission, reach) = text.split_once('@').unwrap_or((text, "all"));
-        Ok(Self { permission: permission.parse()?, reach: reach.parse()? })
+        let without = without.split(',').filter(|field| !str::is_empty(field));
+        Ok(Self::new(permission.parse()?, reach.parse()?).leaving_out(without))
     }
 }
 
@@ -78,7 +98,8 @@ impl FieldType for Vec<Grant> {
     }
 }
 
-/// Permissions, each with the widest reach at which it was given.
+/// Permissions, each with the widest reach at which it was given, and without the fields that all
+/// that gives it leaves out.
 ///
 /// ```
 /// use crm_core::access::{Grants, Permission, Reach};
@@ -94,6 +115,8 @@ pub struct Grants {
     /// What is not held all the same.
     except: BTreeSet<Permission>,
     held: BTreeMap<Permission, Reach>,
+    /// Of what is held, the fields that it leaves out.
+    left_out: BTreeMap<Permission, BTreeSet<String>>,
 }
 
 impl Grants {
@@ -106,6 +129,7 @@ impl Grants {
     #[must_use]
     pub fn without(mut self, permission: Permission) -> Self {
         self.held.remove(&permission);
+        self.left_out.remove(&permission);
         if self.everything {
             self.except.insert(permission);
         }
@@ -115,7 +139,7 @@ impl Grants {
     /// With this permission at this reach, or at the wider one at which it is held already.
     #[must_use]
     pub fn with(mut self, permission: Permission, reach: Reach) -> Self {
-        self.add(permission, reach);
+        self.add(permission, reach, &BTreeSet::new());
         self
     }
 
@@ -125,7 +149,7 @@ impl Grants {
     /// Where one is not written so.
     pub fn with_all(mut self, permissions: &[&str], reach: Reach) -> Result<Self> {
         for permission in permissions {
-            self.add(permission.parse()?, reach);
+            self.add(permission.parse()?, reach, &BTreeSet::new());
         }
         Ok(self)
     }
@@ -133,6 +157,8 @@ impl Grants {
     /// Adds what the other holds.
     pub fn merge(&mut self, other: &Self) {
         if other.everything {
+            // What is held without exception leaves nothing out.
+            self.left_out.retain(|permission, _| other.except.contains(permission));
             if self.everything {
                 self.except = self.except.intersection(&other.except).cloned().collect();
             } else {
@@ -143,8 +169,32 @@ impl Grants {
             }
         }
         for (permission, reach) in &other.held {
-            self.add(permission.clone(), *reach);
+            let left_out = other.left_out.get(permission);
+            self.add(permission.clone(), *reach, left_out.unwrap_or(&BTreeSet::new()));
         }
+    }
+
+    /// The fields that a permission that is held leaves out; none where it leaves out nothing.
+    pub fn left_out(&self, permission: &Permission) -> Option<&BTreeSet<String>> {
+        self.left_out.get(permission)
+    }
+
+    /// Whether anything that is held leaves out fields.
+    pub(crate) fn leaves_out(&self) -> bool {
+        !self.left_out.is_empty()
+    }
+
+    /// Whether both come to the same.
+    pub(crate) fn amount_to(&self, other: &Self) -> bool {
+        self.left_out == other.left_out && self.list() == other.list()
+    }
+
+    /// A field that the other holds and this leaves out.
+    pub(super) fn lacks_of(&self, other: &Self, permission: &Permission) -> Option<&str> {
+        let theirs = other.left_out.get(permission);
+        let mut lacking = self.left_out.get(permission)?.iter();
+        let field = lacking.find(|field| theirs.is_none_or(|theirs| !theirs.contains(*field)));
+        field.map(String::as_str)
     }
 
     /// The reach at which a permission is held, if it is.
@@ -171,7 +221,12 @@ impl Grants {
             *reach == Reach::Team && before.reach(permission) < Some(Reach::Team)
         };
         let newly = self.parts().filter(newly);
-        newly.map(|(permission, reach)| Grant::new(permission, reach)).collect()
+        let whole = newly.map(|(permission, reach)| {
+            let left_out = self.left_out(&permission).into_iter().flatten().cloned();
+            let left_out: Vec<String> = left_out.collect();
+            Grant::new(permission, reach).leaving_out(left_out)
+        });
+        whole.collect()
     }
 
     /// What the other holds, in parts: each permission that it names or that the product knows.
@@ -189,7 +244,17 @@ impl Grants {
         self.except.iter()
     }
 
-    fn add(&mut self, permission: Permission, reach: Reach) {
+    fn add(&mut self, permission: Permission, reach: Reach, left_out: &BTreeSet<String>) {
+        if self.reach(&permission).is_none() {
+            if !left_out.is_empty() {
+                self.left_out.insert(permission.clone(), left_out.clone());
+            }
+        } else if let Some(mine) = self.left_out.get_mut(&permission) {
+            mine.retain(|field| left_out.contains(field));
+            if mine.is_empty() {
+                self.left_out.remove(&permission);
+            }
+        }
         if reach == Reach::All {
             self.except.remove(&permission);
         }
@@ -208,8 +273,8 @@ impl FromIterator<Grant> for Grants {
 
 impl Extend<Grant> for Grants {
     fn extend<T: IntoIterator<Item = Grant>>(&mut self, grants: T) {
-        for Grant { permission, reach } in grants {
-            self.add(permission, reach);
+        for Grant { permission, reach, without } in grants {
+            self.add(permission, reach, &without.into_iter().collect());
         }
     }
 }
@@ -237,6 +302,30 @@ mod tests {
         let mut both = Grants::everything().without(permission("a:b"));
         both.merge(&Grants::everything().without(permission("c:d")));
         assert_eq!(both.reach(&permission("a:b")), Some(Reach::All));
+    }
+
+    #[test]
+    fn a_field_is_left_out_where_all_that_gives_the_permission_leaves_it_out() {
+        let read = |fields: &'static [&'static str], reach| -> Grant {
+            Grant::new(permission("customers:read"), reach).leaving_out(fields.iter().copied())
+        };
+        let left_out = |all: &[Grant]| -> Vec<String> {
+            let grants: Grants = all.iter().cloned().collect();
+            let left_out = grants.left_out(&permission("customers:read"));
+            left_out.into_iter().flatten().cloned().collect()
+        };
+        let (narrow, wide) =
+            (read(&["email", "phone"], Reach::Assigned), read(&["email"], Reach::All));
+        assert_eq!(left_out(&[narrow.clone(), wide.clone()]), ["email"]);
+        assert_eq!(left_out(&[wide.clone(), narrow.clone()]), ["email"]);
+        assert!(left_out(&[narrow.clone(), read(&[], Reach::Assigned), wide]).is_empty());
+        let some: Grants = [narrow.clone()].into_iter().collect();
+        for (mut one, other) in [(some.clone(), Grants::everything()), (Grants::everything(), some)]
+        {
+            one.merge(&other);
+            assert!(!one.leaves_out());
+        }
+        assert_eq!(narrow.to_string().parse::<Grant>().unwrap(), narrow);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! records. Nothing outside it may build a scoped request for an actor.
 
 mod actor;
+pub(crate) mod fields;
 mod grants;
 mod permission;
 mod resources;

@@ -5,6 +5,7 @@ use crate::custom_fields::{CustomFigures, figures};
 use crate::entity::Where;
 use crate::error::Result;
 use crate::records::{Counts, Money, Tally};
+use crate::store::Filter;
 
 /// How many companies there are, and of which kinds. Absent values are counted under none.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -48,7 +49,11 @@ impl Companies {
         let these = Tally::of(self, filter);
         let by_size = these.by(Company::SIZE.path()).await?;
         Ok(CompanyStats {
-            total: by_size.iter().map(|(_, count)| count).sum(),
+            total: match by_size.is_empty() {
+                // None, or none whose size is seen.
+                true => these.count(Filter::All).await?,
+                false => by_size.iter().map(|(_, count)| count).sum(),
+            },
             new_this_month: these.new_this_month().await?,
             by_industry: these.by(Company::INDUSTRY.path()).await?,
             by_size,

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 use super::claims::{BY_VALUE, CustomClaim, claimed};
-use super::{CustomField, definitions};
+use super::{CustomField, all_definitions};
 use crate::TenantCrm;
 use crate::entity::{Entity, SystemFields};
 use crate::error::{Error, Faults, Rejection, Result};
@@ -155,14 +155,14 @@ pub(crate) async fn guard(unit: &Unit, within: &TenantCrm) -> Result<Guard> {
         if write.schema.scoping() == Scoping::Global {
             continue;
         }
-        let mut defined = definitions(within, write.schema.name()).await?;
+        let mut defined = all_definitions(within, write.schema.name()).await?;
         // A value that comes back or goes has been defined once: perhaps by another server, and
         // later than what is remembered.
         let is_unknown = |key: &str| !defined.iter().any(|field| field.key == key);
         if !looked_again && write.keys().into_iter().any(|key| is_unknown(key) && !write.sets(key))
         {
             CustomField::forget(within);
-            defined = definitions(within, write.schema.name()).await?;
+            defined = all_definitions(within, write.schema.name()).await?;
             looked_again = true;
         }
         for key in write.keys() {

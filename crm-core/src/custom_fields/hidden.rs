@@ -1,4 +1,5 @@
-//! Nobody learns of values whose definition is deleted: not from what is shown, nor by asking.
+//! Nobody learns of values whose definition is deleted, nor an actor of fields that its right to
+//! read leaves out: not from what is shown, nor by asking.
 //!
 //! What an actor is given passes [`hide`], and what an actor asks passes [`question`] or
 //! [`questions`]; both are called where the tenant's handle reads for an actor, and nowhere else.
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use super::values::HIDDEN;
 use super::{CustomField, known};
 use crate::TenantCrm;
+use crate::access::fields::LeftOut;
 use crate::error::{Error, Result};
 use crate::store::{
     Aggregate, Filter, GroupBy, Kind, MAX_TERMS, Measure, Path, Query, Record, Schema, Value,
@@ -64,7 +66,7 @@ pub(crate) async fn hide(
 /// # Errors
 /// [`Error::Unreadable`] where it names a field that there is not.
 pub(crate) async fn question(query: Query, within: &TenantCrm) -> Result<Query> {
-    let mut asked = Asked::default();
+    let mut asked = Asked::by(within);
     asked.walk(query.schema(), query.get_filter());
     for sort in query.get_sort() {
         asked.note(query.schema(), &sort.path);
@@ -73,8 +75,8 @@ pub(crate) async fn question(query: Query, within: &TenantCrm) -> Result<Query> 
         return Ok(query);
     }
     let known = known(within).await?;
-    asked.allow(&known)?;
-    match seen(query.schema(), query.get_filter(), &known)? {
+    asked.allow(&known, within)?;
+    match seen(query.schema(), query.get_filter(), &known, within)? {
         Cow::Borrowed(_) => Ok(query),
         Cow::Owned(filter) => Ok(query.with_filter(filter)),
     }
@@ -85,7 +87,7 @@ pub(crate) async fn question(query: Query, within: &TenantCrm) -> Result<Query> 
 /// # Errors
 /// As [`question`].
 pub(crate) async fn questions(aggregate: Aggregate, within: &TenantCrm) -> Result<Aggregate> {
-    let mut asked = Asked::default();
+    let mut asked = Asked::by(within);
     let schema = aggregate.schema();
     asked.walk(schema, aggregate.get_filter());
     for group in aggregate.get_groups() {
@@ -105,25 +107,31 @@ pub(crate) async fn questions(aggregate: Aggregate, within: &TenantCrm) -> Resul
         return Ok(aggregate);
     }
     let known = known(within).await?;
-    asked.allow(&known)?;
-    match seen(aggregate.schema(), aggregate.get_filter(), &known)? {
+    asked.allow(&known, within)?;
+    match seen(aggregate.schema(), aggregate.get_filter(), &known, within)? {
         Cow::Borrowed(_) => Ok(aggregate),
         Cow::Owned(filter) => Ok(aggregate.with_filter(filter)),
     }
 }
 
-/// What a question asks of a tenant's own fields.
+/// What a question asks of a tenant's own fields, and by whoever does not see all, of any.
 #[derive(Debug, Default)]
 struct Asked {
     /// The fields that it names, each with the type that it is of.
     paths: Vec<(Arc<Schema>, Path)>,
+    /// Whether there is something that whoever asks does not see.
+    watches: bool,
     /// Whether it searches among them.
     searches: bool,
 }
 
 impl Asked {
+    fn by(within: &TenantCrm) -> Self {
+        Self { watches: within.actor().grants().leaves_out(), ..Self::default() }
+    }
+
     fn note(&mut self, schema: &Arc<Schema>, path: &Path) {
-        if path.custom.is_some() {
+        if path.custom.is_some() || self.watches {
             self.paths.push((Arc::clone(schema), path.clone()));
         }
     }
@@ -137,7 +145,7 @@ impl Asked {
             | Filter::Absent(path)
             | Filter::Contains(path, _)
             | Filter::StartsWith(path, _) => self.note(schema, path),
-            Filter::Search(_) => self.searches |= is_searched(schema),
+            Filter::Search(_) => self.searches |= self.watches || is_searched(schema),
             Filter::Related(_, target, filter) => self.walk(target, filter),
             Filter::End(_, cases) => {
                 cases.iter().for_each(|(target, filter)| self.walk(target, filter));
@@ -153,10 +161,18 @@ impl Asked {
         self.paths.is_empty() && !self.searches
     }
 
-    /// That each field is defined, as what it is asked as.
-    fn allow(&self, known: &[CustomField]) -> Result<()> {
+    /// That each field is defined, as what it is asked as, and none is left out.
+    fn allow(&self, known: &[CustomField], within: &TenantCrm) -> Result<()> {
         for (schema, path) in &self.paths {
-            let Some(custom) = &path.custom else { continue };
+            let Some(custom) = &path.custom else {
+                let left_out = LeftOut::of(within.actor(), schema);
+                if left_out.is_some_and(|left_out| left_out.has(path.field)) {
+                    let name = path.name(schema);
+                    let message = format!("{schema} have no field {name}");
+                    return Err(Error::unreadable(name, "UNKNOWN_FIELD", message));
+                }
+                continue;
+            };
             let defined = live(known, schema).find(|field| field.key == custom.key);
             if defined.is_none_or(|field| !is_asked_as(custom.kind, field.field_type.kind())) {
                 let name = path.name(schema);
@@ -185,27 +201,29 @@ fn is_searched(schema: &Schema) -> bool {
 }
 
 /// A filter whose searches find nothing by hidden values. A search looks into one text of all
-/// fields, so while there are hidden texts each word is looked for in each of the others besides.
+/// fields, so where there are hidden texts each word is looked for in each of the others besides.
 fn seen<'f>(
     schema: &Arc<Schema>,
     filter: &'f Filter,
     known: &[CustomField],
+    within: &TenantCrm,
 ) -> Result<Cow<'f, Filter>> {
     let is_text = |field: &CustomField| matches!(field.field_type.kind(), Kind::Text | Kind::Code);
-    let is_hidden = |schema: &Schema| {
-        is_searched(schema)
+    let left_out = LeftOut::of(within.actor(), schema);
+    let is_hidden = left_out.as_ref().is_some_and(LeftOut::is_searched)
+        || (is_searched(schema)
             && known.iter().any(|field| {
                 field.is_hidden() && field.record_type == schema.name() && is_text(field)
-            })
-    };
+            }));
     let all = |filters: &[Filter]| -> Result<Vec<Filter>> {
-        filters.iter().map(|filter| Ok(seen(schema, filter, known)?.into_owned())).collect()
+        filters.iter().map(|filter| Ok(seen(schema, filter, known, within)?.into_owned())).collect()
     };
     Ok(Cow::Owned(match filter {
-        Filter::Search(words) if is_hidden(schema) => {
+        Filter::Search(words) if is_hidden => {
             let mut paths: Vec<Path> = schema
                 .searchable()
                 .filter(|field| schema.field(*field).kind != Kind::Custom)
+                .filter(|field| left_out.as_ref().is_none_or(|left_out| !left_out.has(*field)))
                 .map(Path::field)
                 .collect();
             if let Some(at) = schema.custom() {
@@ -213,7 +231,7 @@ fn seen<'f>(
                 paths.extend(texts.map(|field| Path::custom(at, &*field.key, Kind::Text)));
             }
             if words.len() * paths.len() > MOST_TERMS {
-                let what = "the number of words in a search while deleted fields are cleared";
+                let what = "the number of words in a search beside fields that are not seen";
                 return Err(Error::Limit { what: what.to_owned(), limit: MOST_TERMS as u64 });
             }
             let each = words.iter().map(|word| {
@@ -224,14 +242,16 @@ fn seen<'f>(
         }
         Filter::And(filters) => Filter::And(all(filters)?),
         Filter::Or(filters) => Filter::Or(all(filters)?),
-        Filter::Not(inner) => Filter::Not(Box::new(seen(schema, inner, known)?.into_owned())),
+        Filter::Not(inner) => {
+            Filter::Not(Box::new(seen(schema, inner, known, within)?.into_owned()))
+        }
         Filter::Related(field, target, inner) => {
-            let inner = Box::new(seen(target, inner, known)?.into_owned());
+            let inner = Box::new(seen(target, inner, known, within)?.into_owned());
             Filter::Related(*field, Arc::clone(target), inner)
         }
         Filter::End(end, cases) => {
             let cases = cases.iter().map(|(target, filter)| {
-                Ok((Arc::clone(target), seen(target, filter, known)?.into_owned()))
+                Ok((Arc::clone(target), seen(target, filter, known, within)?.into_owned()))
             });
             Filter::End(*end, cases.collect::<Result<_>>()?)
         }

@@ -30,9 +30,10 @@ pub use options::Instead;
 pub(crate) use references::newly_named;
 pub use service::CustomFieldDefinitions;
 pub use values::CustomFields;
-pub(crate) use values::check;
+pub(crate) use values::{HIDDEN, check};
 pub use work::{Task, Work};
 
+use crate::access::fields::LeftOut;
 use crate::error::Result;
 use crate::store::{Deleted, Filter, MAX_LIMIT, Page, Path, Query, Sort, Window, system};
 use crate::{Entity, TenantCrm};
@@ -40,18 +41,54 @@ use crate::{Entity, TenantCrm};
 /// The most fields that a tenant can define for one record type.
 pub const MOST_PER_TYPE: usize = 200;
 
-/// The live definitions for a record type, the oldest first, as they were a moment ago.
+/// The live definitions for a record type whose values the actor may see, the oldest first, as
+/// they were a moment ago.
 ///
 /// # Errors
 /// Where the store fails.
 pub async fn definitions(within: &TenantCrm, record_type: &str) -> Result<Vec<CustomField>> {
-    let live = |field: &&CustomField| field.deleted_at.is_none();
-    let all = known(within).await?;
-    Ok(all.iter().filter(live).filter(|field| field.record_type == record_type).cloned().collect())
+    Ok(live(&known(within).await?, record_type))
 }
 
-/// All definitions that are live, or of which records may still have values.
+/// The same whatever the actor may see, for rules.
+pub(crate) async fn all_definitions(
+    within: &TenantCrm,
+    record_type: &str,
+) -> Result<Vec<CustomField>> {
+    Ok(live(&all_known(within).await?, record_type))
+}
+
+fn live(all: &[CustomField], record_type: &str) -> Vec<CustomField> {
+    let live = |field: &&CustomField| field.deleted_at.is_none();
+    all.iter().filter(live).filter(|field| field.record_type == record_type).cloned().collect()
+}
+
+/// Whether an actor does not see the values of a field, whatever becomes of its definition.
+fn is_left_out(field: &CustomField, within: &TenantCrm) -> bool {
+    let schema = within.crm().catalogue().get(&field.record_type);
+    let left_out = schema.and_then(|schema| LeftOut::of(within.actor(), schema));
+    left_out.is_some_and(|left_out| left_out.has_key(&field.key))
+}
+
+/// All definitions that are live, or of which records may still have values. To an actor who does
+/// not see the values of one, it is as one that is deleted.
 async fn known(within: &TenantCrm) -> Result<Arc<[CustomField]>> {
+    let all = all_known(within).await?;
+    if !all.iter().any(|field| is_left_out(field, within)) {
+        return Ok(all);
+    }
+    let seen = |field: &CustomField| match is_left_out(field, within) {
+        true => CustomField {
+            deleted_at: Some(field.deleted_at.unwrap_or(field.updated_at)),
+            cleared: false,
+            ..field.clone()
+        },
+        false => field.clone(),
+    };
+    Ok(all.iter().map(seen).collect())
+}
+
+async fn all_known(within: &TenantCrm) -> Result<Arc<[CustomField]>> {
     let known = within.crm().definitions();
     let tenant = within.actor().tenant();
     match known.get(tenant, within.crm().clock().now()) {

@@ -45,7 +45,7 @@ impl Rules for CustomField {
         self.check_unique(&mut faults);
         // A definition that is brought back counts like one that is new.
         if before.is_none_or(|before| before.deleted_at.is_some()) {
-            let defined = super::definitions(within, &self.record_type).await?;
+            let defined = super::all_definitions(within, &self.record_type).await?;
             if defined.len() >= MOST_PER_TYPE {
                 let message = format!("there are {MOST_PER_TYPE} for {} already", self.record_type);
                 faults.add("", "TOO_MANY", message);

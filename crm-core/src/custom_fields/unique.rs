@@ -1,6 +1,6 @@
 //! Whether stored values of a field are unique, and what to tell whoever hoped so.
 
-use super::CustomField;
+use super::{CustomField, is_left_out};
 use crate::TenantCrm;
 use crate::access::{Permission, Reach};
 use crate::error::{Error, Result};
@@ -45,7 +45,8 @@ pub(super) async fn shared(field: &CustomField, within: &TenantCrm) -> Result<Sh
 /// are.
 pub(super) fn sees_all(field: &CustomField, within: &TenantCrm) -> bool {
     let Some((schema, _)) = field.place(within.crm().catalogue()) else { return false };
-    within.actor().reach(&Permission::on(schema, "read")) == Some(Reach::All)
+    !is_left_out(field, within)
+        && within.actor().reach(&Permission::on(schema, "read")) == Some(Reach::All)
 }
 
 /// Why a field cannot become unique: how many records are in the way, where the actor sees all of
@@ -75,7 +76,7 @@ async fn examples(field: &CustomField, within: &TenantCrm) -> Result<Vec<String>
         return Ok(Vec::new());
     };
     let permission = Permission::on(schema, "read");
-    if within.actor().reach(&permission).is_none() {
+    if within.actor().reach(&permission).is_none() || is_left_out(field, within) {
         return Ok(Vec::new());
     }
     let mut shared: Vec<Vec<Record>> = Vec::new();

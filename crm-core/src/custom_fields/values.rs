@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{CustomField, definitions};
+use super::{CustomField, all_definitions, definitions};
 use crate::TenantCrm;
 use crate::entity::{Entity, FieldType};
 use crate::error::{Error, Faults, Result};
@@ -32,7 +32,7 @@ pub struct CustomFields {
 }
 
 /// Begins the keys of values that were marked as hidden. No key of a definition does.
-pub(super) const HIDDEN: &str = "\0";
+pub(crate) const HIDDEN: &str = "\0";
 
 impl PartialEq for CustomFields {
     fn eq(&self, other: &Self) -> bool {
@@ -124,6 +124,7 @@ impl CustomFields {
         if self.is_left(before) {
             return Ok(());
         }
+        let all = all_definitions(within, record_type).await?;
         let defined = definitions(within, record_type).await?;
         // Who cannot see a value cannot take it away.
         let stored = before.into_iter().flat_map(|before| &before.shown);
@@ -164,7 +165,7 @@ impl CustomFields {
                 None => {}
             }
         }
-        for field in &defined {
+        for field in &all {
             if fields.contains_key(&field.key) {
                 continue;
             }
@@ -172,7 +173,8 @@ impl CustomFields {
                 Some(default) => {
                     fields.insert(field.key.clone(), field.coerce(default)?);
                 }
-                None if field.required => {
+                // Nobody is asked for what they can neither see nor write.
+                None if field.required && defined.iter().any(|seen| seen.key == field.key) => {
                     faults.add(format!("customFields.{}", field.key), "REQUIRED", "is required");
                 }
                 None => {}

@@ -68,6 +68,7 @@ pub struct Customer {
     /// What it is shown as: the company's name, else the contact's, else first and last name,
     /// else the e-mail address.
     #[entity(computed, filter, sort, title)]
+    #[entity(made_of = "companyName|contactName|firstName lastName|email")]
     pub name: String,
     /// The organisation's name.
     #[entity(filter, sort, search)]

@@ -65,7 +65,12 @@ impl Context<'_> {
 
     /// The names of the fields that are wanted and may be known.
     pub(super) fn names(&self, wanted: impl Fn(&Field) -> bool) -> Vec<String> {
-        let plain = |field: &&Field| field.kind != Kind::Custom && !field.secret && wanted(field);
+        let plain = |field: &&Field| {
+            field.kind != Kind::Custom
+                && !field.secret
+                && wanted(field)
+                && !self.custom.is_left_out(&field.name)
+        };
         self.schema.fields().iter().filter(plain).map(|field| field.name.to_string()).collect()
     }
 
@@ -84,7 +89,8 @@ impl Context<'_> {
             .or_else(|| self.reference(name))?;
         let field = self.schema.field(index);
         // A secret that could be filtered or sorted by could be found out bit by bit.
-        (field.kind != Kind::Custom && !field.secret).then(|| Path::field(index))
+        let is_there = field.kind != Kind::Custom && !field.secret;
+        (is_there && !self.custom.is_left_out(&field.name)).then(|| Path::field(index))
     }
 
     fn index_of(&self, name: &str) -> Option<FieldIndex> {

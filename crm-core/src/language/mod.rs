@@ -59,6 +59,12 @@ pub trait Custom {
         Vec::new()
     }
 
+    /// Whether whoever asks sees no field of this name, though the type has one.
+    fn is_left_out(&self, field: &str) -> bool {
+        let _ = field;
+        false
+    }
+
     /// The identifier that a name stands for in a field of identifiers: a tag's name in `tags`,
     /// `me` where users are named.
     fn id_of(&self, field: &str, name: &str) -> Option<Uuid> {

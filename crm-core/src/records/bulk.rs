@@ -233,7 +233,7 @@ impl<E: Rules> Records<E> {
                 outcomes.push(match prepared {
                     Err(error) => Outcome::new(id, Err(error)),
                     Ok((_, was, after)) if after.version() == was => {
-                        Outcome::new(id, Ok((after, false)))
+                        Outcome::new(id, Ok((self.seen(after).await?, false)))
                     }
                     Ok((unit, _, after)) => {
                         as_one &= all.absorb(unit);
@@ -278,7 +278,7 @@ impl<E: Rules> Records<E> {
             .filter(step.among.clone())?
             .deleted(Deleted::Exclude)
             .window(Window::Page { offset: 0, limit: MAX_LIMIT })?;
-        let found = self.select(query).await?.items;
+        let found = self.select_kept(query).await?.items;
         let mut found: HashMap<Id<E>, E> =
             found.into_iter().map(|entity| (entity.id(), entity)).collect();
         let mut prepared = Vec::with_capacity(part.len());

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use uuid::Uuid;
 
+use crate::access::fields::LeftOut;
 use crate::access::{RESOURCES, scoping};
 use crate::crm::TenantCrm;
 use crate::custom_fields::newly_named;
@@ -81,12 +82,13 @@ impl End {
         Operation::Check { schema: Arc::clone(&self.schema), before: self.record.clone() }
     }
 
-    fn of(schema: &Arc<Schema>, record: Record) -> Self {
+    /// The record, called as whoever sees it so would call it.
+    fn of(schema: &Arc<Schema>, seen: Option<&Record>, record: Record) -> Self {
         let id = match record.get(schema.known_by()) {
             Value::Uuid(id) => *id,
             _ => record.id(),
         };
-        let title = match schema.title().map(|title| record.get(title)) {
+        let title = match schema.title().map(|title| seen.unwrap_or(&record).get(title)) {
             Some(Value::Text(title)) => title.clone(),
             _ => String::new(),
         };
@@ -169,6 +171,7 @@ impl TenantCrm {
     async fn add_ends(&self, schema: &Arc<Schema>, ids: &[Uuid], ends: &mut Ends) -> Result<()> {
         let ids = ids.iter().map(|id| Value::Uuid(*id)).collect();
         let named = Filter::In(Path::field(schema.known_by()), ids);
+        let left_out = LeftOut::of(self.actor(), schema);
         let mut after = None;
         loop {
             // Several records may be known by one identifier: somebody left and came back.
@@ -184,7 +187,8 @@ impl TenantCrm {
             };
             let page = self.scoped_query(&query).await?;
             for record in page.items {
-                let end = End::of(schema, record);
+                let seen = left_out.as_ref().map(|left_out| left_out.hide(&record));
+                let end = End::of(schema, seen.as_ref(), record);
                 match ends.0.get(&end.named) {
                     Some(known) if known.live || !end.live => {}
                     _ => drop(ends.0.insert(end.named.clone(), end)),

@@ -9,6 +9,7 @@ use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, TimeZone as _,
 use rust_decimal::Decimal;
 
 use super::{Records, Rules};
+use crate::access::fields::LeftOut;
 use crate::entity::Where;
 use crate::error::{Error, Result};
 use crate::store::{Aggregate, Comparison, Filter, Group, GroupBy, Measure, Path, Value, system};
@@ -42,12 +43,18 @@ impl<'r, E: Rules> Tally<'r, E> {
 
     /// How many there are of each value of a field.
     pub(crate) async fn by(&self, path: Path) -> Result<Counts> {
+        if self.leaves_out(&path) {
+            return Ok(Counts::new());
+        }
         let aggregate = self.all()?.group_by(vec![GroupBy::Value(path)])?;
         counts(&self.records.aggregate(aggregate).await?)
     }
 
     /// How many have each of the values of a list; one that has several counts under each.
     pub(crate) async fn by_each(&self, path: Path) -> Result<Counts> {
+        if self.leaves_out(&path) {
+            return Ok(Counts::new());
+        }
         let aggregate = self.all()?.group_by(vec![GroupBy::Each(path)])?;
         counts(&self.records.aggregate(aggregate).await?)
     }
@@ -66,6 +73,9 @@ impl<'r, E: Rules> Tally<'r, E> {
 
     /// What an amount comes to in each currency.
     pub(crate) async fn money(&self, amount: Path, currency: Path) -> Result<Vec<Money>> {
+        if self.leaves_out(&amount) || self.leaves_out(&currency) {
+            return Ok(Vec::new());
+        }
         let aggregate = self
             .all()?
             .filter(Filter::Absent(amount.clone()).not())?
@@ -78,6 +88,12 @@ impl<'r, E: Rules> Tally<'r, E> {
             _ => Err(Error::internal("a sum gave no number")),
         };
         self.records.aggregate(aggregate).await?.iter().map(each).collect()
+    }
+
+    /// Whether the actor does not see a field; then there are no figures by it.
+    fn leaves_out(&self, path: &Path) -> bool {
+        let left_out = LeftOut::of(self.records.within().actor(), E::schema());
+        left_out.is_some_and(|left_out| left_out.has(path.field))
     }
 
     fn all(&self) -> Result<Aggregate> {

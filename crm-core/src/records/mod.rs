@@ -27,6 +27,7 @@ pub(crate) use unit::Unit;
 
 use rewrite::Step;
 
+use crate::access::fields::LeftOut;
 use crate::access::{Permission, Reach, scoping};
 use crate::audit::Action;
 use crate::crm::TenantCrm;
@@ -238,6 +239,7 @@ impl<E: Rules> Records<E> {
     pub(crate) async fn admit(&self, mut unit: Unit, mut entity: E) -> Result<E> {
         let permission = Self::permission("create");
         let reach = self.within.actor().require(&permission)?;
+        entity = self.kept(None, entity)?;
         let held = self.check(None, &mut entity).await?;
         self.require_reach(&permission, reach, &entity).await?;
         let mut along = Along::new(&mut unit);
@@ -313,13 +315,53 @@ impl<E: Rules> Records<E> {
 
     /// A record, where it is one of those that match.
     async fn load_among(&self, among: &Filter, id: Id<E>, deleted: Deleted) -> Result<E> {
+        let found = self.select(Self::one_among(among, id, deleted)?).await?;
+        Self::found(id, found)
+    }
+
+    /// The same with what the actor does not see, to be written again.
+    async fn load_kept(&self, among: &Filter, id: Id<E>, deleted: Deleted) -> Result<E> {
+        let found = self.select_kept(Self::one_among(among, id, deleted)?).await?;
+        Self::found(id, found)
+    }
+
+    fn one_among(among: &Filter, id: Id<E>, deleted: Deleted) -> Result<Query> {
         let query = Query::new(E::schema().clone())
             .filter(Filter::In(Path::field(system::ID), vec![Value::Uuid(id.uuid())]))?
             .filter(among.clone())?
-            .window(Window::Page { offset: 0, limit: 1 })?
-            .deleted(deleted);
-        let found = self.select(query).await?.items.into_iter().next();
-        found.ok_or_else(|| Error::not_found(E::ENTITY, id))
+            .window(Window::Page { offset: 0, limit: 1 })?;
+        Ok(query.deleted(deleted))
+    }
+
+    fn found(id: Id<E>, found: Page<E>) -> Result<E> {
+        found.items.into_iter().next().ok_or_else(|| Error::not_found(E::ENTITY, id))
+    }
+
+    /// As [`Records::select`], with what the actor does not see, to be written again.
+    async fn select_kept(&self, query: Query) -> Result<Page<E>> {
+        let query = self.with_deleted(query)?;
+        let page = self.within.query_kept(&Self::permission("read"), query).await?;
+        page.try_map(|record| E::from_values(record.into_values()))
+    }
+
+    /// An entity as the actor sees it.
+    async fn seen(&self, entity: E) -> Result<E> {
+        match LeftOut::of(self.within.actor(), E::schema()).is_some() {
+            true => self.as_shown(entity).await,
+            false => Ok(entity),
+        }
+    }
+
+    /// An entity that the actor has made or changed as it sees it, with what it does not see as it
+    /// was.
+    fn kept(&self, stored: Option<&E>, entity: E) -> Result<E> {
+        let Some(left_out) = LeftOut::of(self.within.actor(), E::schema()) else {
+            return Ok(entity);
+        };
+        let mut values = entity.into_values();
+        let stored = stored.map(|stored| stored.clone().into_values());
+        left_out.keep(stored.as_deref(), &mut values)?;
+        E::from_values(values.into())
     }
 
     /// Cleans an entity and refuses what cannot be, all faults at once; gives what has to stay as
@@ -327,13 +369,39 @@ impl<E: Rules> Records<E> {
     async fn check(&self, before: Option<&E>, entity: &mut E) -> Result<Vec<Operation>> {
         let mut faults = Faults::default();
         faults.absorb(entity.check(before, &self.within).await)?;
-        faults.absorb(custom_fields::check(entity, before, &self.within).await)?;
+        faults.absorb(self.check_own(before, entity).await)?;
         let before = before.map(|before| self.as_record(before));
         let after = self.as_record(entity);
         let held = ends::hold_references(&self.within, E::schema(), before.as_ref(), &after).await;
         let held = faults.absorb(held)?;
         faults.into_result()?;
         Ok(held.unwrap_or_default())
+    }
+
+    /// Checks the tenant's own fields, as far as the actor sees any; others stay as they are, and to
+    /// name one is to name none.
+    async fn check_own(&self, before: Option<&E>, entity: &mut E) -> Result<()> {
+        let stored = match LeftOut::of(self.within.actor(), E::schema()).is_some() {
+            true => before.map(|before| before.clone().into_values()),
+            false => None,
+        };
+        let Some(stored) = stored else {
+            return custom_fields::check(entity, before, &self.within).await;
+        };
+        let seen = |values: &[Value]| -> Result<E> {
+            let mut values = values.to_vec();
+            if let Some(left_out) = LeftOut::of(self.within.actor(), E::schema()) {
+                left_out.hide_own(&mut values);
+            }
+            E::from_values(values.into())
+        };
+        custom_fields::check(entity, Some(&seen(&stored)?), &self.within).await?;
+        if let Some(left_out) = LeftOut::of(self.within.actor(), E::schema()) {
+            let mut values = entity.clone().into_values();
+            left_out.keep_own(&stored, &mut values);
+            *entity = E::from_values(values.into())?;
+        }
+        Ok(())
     }
 
     fn as_record(&self, entity: &E) -> Record {
@@ -347,6 +415,7 @@ impl<E: Rules> Records<E> {
             (E::schema().scoping() == Scoping::Tenant).then(|| self.within.actor().tenant());
         let mut records = [entity.into_record(tenant)?];
         custom_fields::hide(E::schema(), &mut records, &self.within).await?;
+        self.within.leave_out(E::schema(), &mut records);
         let [record] = records;
         E::from_values(record.into_values())
     }

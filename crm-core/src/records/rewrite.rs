@@ -54,12 +54,12 @@ impl<E: Rules> Records<E> {
     ) -> Result<(E, bool)> {
         let mut attempt = 1;
         loop {
-            let before = self.load_among(&step.among, id, step.deleted()).await?;
+            let before = self.load_kept(&step.among, id, step.deleted()).await?;
             let was = before.version();
             let unit = Unit::within(&self.within);
             let done = match self.step(unit, step, expected, before).await {
                 Ok((unit, after)) if after.version() != was => self.committed(unit, after).await,
-                Ok((_, same)) => Ok(same),
+                Ok((_, same)) => self.seen(same).await,
                 Err(error) => Err(error),
             };
             match done {
@@ -92,10 +92,10 @@ impl<E: Rules> Records<E> {
         change: &Change<'_, E>,
     ) -> Result<(E, E)> {
         let step = Step::new(Action::Updated, change);
-        let before = self.load_among(&step.among, id, step.deleted()).await?;
+        let before = self.load_kept(&step.among, id, step.deleted()).await?;
         let unit = Unit::within(&self.within);
         let (_, after) = self.step(unit, &step, expected, before.clone()).await?;
-        Ok((before, after))
+        Ok((self.seen(before).await?, self.seen(after).await?))
     }
 
     /// The unit that does something to a record as it was read, not yet committed, and the record
@@ -114,8 +114,14 @@ impl<E: Rules> Records<E> {
             let (kind, id) = (E::ENTITY.to_owned(), before.id().to_string());
             return Err(Error::Stale { kind, id, expected });
         }
-        let mut after = before.clone();
-        (step.change)(&mut after)?;
+        // What is only deleted is not looked at.
+        let after = if step.action == Action::Deleted {
+            before.clone()
+        } else {
+            let mut after = self.seen(before.clone()).await?;
+            (step.change)(&mut after)?;
+            self.kept(Some(&before), after)?
+        };
         self.in_place(unit, &permission, reach, step.action, before, after).await
     }
 
@@ -131,7 +137,11 @@ impl<E: Rules> Records<E> {
     ) -> Result<E> {
         let (was, unit) = (before.version(), Unit::within(&self.within));
         let (unit, after) = self.in_place(unit, permission, reach, action, before, after).await?;
-        if after.version() == was { Ok(after) } else { self.committed(unit, after).await }
+        if after.version() == was {
+            self.seen(after).await
+        } else {
+            self.committed(unit, after).await
+        }
     }
 
     async fn in_place(

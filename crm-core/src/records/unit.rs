@@ -335,7 +335,15 @@ impl Unit {
         tenant: &TenantCrm,
     ) -> Result<Commit, (Option<Uuid>, Error)> {
         let claim = self.claim().map_err(unnamed)?;
-        let done = self.commit_guarded(tenant).await?;
+        let written: Vec<Arc<Schema>> = match tenant.actor().grants().leaves_out() {
+            true => {
+                let targets = self.operations.iter().filter_map(Operation::target);
+                targets.map(|(schema, _)| Arc::clone(schema)).collect()
+            }
+            false => Vec::new(),
+        };
+        let done = self.commit_guarded(tenant).await;
+        let done = done.map_err(|(about, error)| (about, unseen(error, &written, tenant)))?;
         if let Some((attempt, claim)) = claim {
             attempt.claimed(claim);
         }
@@ -540,6 +548,19 @@ impl Shown {
 
 fn unnamed(error: Error) -> (Option<Uuid>, Error) {
     (None, error)
+}
+
+/// An error that names no field which the actor does not see.
+fn unseen(error: Error, written: &[Arc<Schema>], within: &TenantCrm) -> Error {
+    match error {
+        Error::Conflict { code, field: Some(field), .. }
+            if written.iter().any(|schema| within.left_out(schema).contains(&field)) =>
+        {
+            let message = "another record stands in the way".to_owned();
+            Error::Conflict { code, field: None, message }
+        }
+        error => error,
+    }
 }
 
 fn named(error: Error, operations: &[Described]) -> (Option<Uuid>, Error) {

@@ -10,6 +10,7 @@ mod preview;
 mod service;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
@@ -18,13 +19,15 @@ pub(crate) use known::{Known, known};
 pub use preview::{MOST_COUNTED, MOST_SHOWN, MemberChange, ReachChange, RecordChange, RolePreview};
 pub use service::Roles;
 
+use crate::access::fields::{can_be_left_out, leaves_out, own_key};
 use crate::access::{BuiltIn, Grant, Grants, Permission, Reach, is_known, permissions};
 use crate::audit::Action;
+use crate::custom_fields::all_definitions;
 use crate::error::{Error, Faults, Result};
 use crate::id::Id;
 use crate::near::near;
 use crate::records::{Along, Rules};
-use crate::store::{Catalogue, Query, Window};
+use crate::store::{Query, Schema, Scoping, Window};
 use crate::users::Member;
 use crate::values::{Multiline, clean_texts, required_text};
 use crate::{Choice, Entity, Find, TenantCrm};
@@ -33,6 +36,8 @@ use crate::{Choice, Entity, Find, TenantCrm};
 pub const MOST_ROLES: usize = 200;
 /// The most permissions of one role, or of one member beside its roles.
 pub const MOST_GRANTS: usize = 1_000;
+/// The most fields that one permission leaves out.
+pub const MOST_LEFT_OUT: usize = 100;
 /// The most characters of a role's code.
 const LONGEST_CODE: usize = 60;
 
@@ -94,7 +99,8 @@ impl Rules for CustomRole {
             _ => {}
         }
         self.check_code(&mut faults);
-        check_grants("permissions", &mut self.grants, within.crm().catalogue(), &mut faults);
+        let had = before.map_or(&[][..], |before| &before.grants);
+        check_grants("permissions", &mut self.grants, had, within, &mut faults).await?;
         // One that is brought back counts like one that is new.
         if before.is_none_or(|before| before.deleted_at.is_some()) {
             let query = Find::<Self>::all().page(1, 1).counted().into_query()?;
@@ -193,7 +199,7 @@ impl CustomRole {
                 held
             };
             let (was, will) = (with(before), with(self));
-            if was.list() != will.list() {
+            if !was.amount_to(&will) {
                 within.actor().require_all(&was)?;
             }
             // Whom those who have the role manage, now or in a moment, is not looked at.
@@ -215,16 +221,23 @@ fn code_of(name: &str) -> String {
     code.trim_end_matches('_').to_owned()
 }
 
-/// Refuses permissions that there are not, and gives each once, at the widest reach named.
-pub(crate) fn check_grants(
+/// Refuses permissions that there are not, and fields that cannot be left out of one, and gives each
+/// once, at the widest reach named and without what all of them leave out.
+pub(crate) async fn check_grants(
     field: &str,
     grants: &mut Vec<Grant>,
-    catalogue: &Catalogue,
+    had: &[Grant],
+    within: &TenantCrm,
     faults: &mut Faults,
-) {
+) -> Result<()> {
     if grants.len() > MOST_GRANTS {
         let message = format!("expected at most {MOST_GRANTS} permissions, got {}", grants.len());
-        return faults.add(field, "TOO_MANY", message);
+        faults.add(field, "TOO_MANY", message);
+        return Ok(());
+    }
+    let catalogue = within.crm().catalogue();
+    for (i, grant) in grants.iter().enumerate().filter(|(_, grant)| !grant.without.is_empty()) {
+        check_left_out(&format!("{field}[{i}].without"), grant, had, within, faults).await?;
     }
     let names: Vec<String> = permissions().map(|(_, known)| known.to_string()).collect();
     for (i, Grant { permission, .. }) in grants.iter().enumerate() {
@@ -242,10 +255,67 @@ pub(crate) fn check_grants(
     }
     let all: Grants = grants.iter().cloned().collect();
     let mut seen: Vec<Permission> = Vec::new();
-    grants.retain_mut(|Grant { permission, reach }| {
+    grants.retain_mut(|Grant { permission, reach, without }| {
         let first = !seen.contains(permission);
         seen.push(permission.clone());
         *reach = all.reach(permission).unwrap_or(Reach::Assigned);
+        *without = all.left_out(permission).into_iter().flatten().cloned().collect();
         first
     });
+    Ok(())
+}
+
+/// Refuses fields that cannot be left out of a permission; those that it left out before are not
+/// asked about again.
+async fn check_left_out(
+    at: &str,
+    grant: &Grant,
+    had: &[Grant],
+    within: &TenantCrm,
+    faults: &mut Faults,
+) -> Result<()> {
+    let Grant { permission, without, .. } = grant;
+    if !leaves_out(permission) {
+        let message = format!("{permission} cannot leave out fields: only reading records can");
+        faults.add(at, "NOT_LEFT_OUT", message);
+        return Ok(());
+    }
+    if without.len() > MOST_LEFT_OUT {
+        let message = format!("expected at most {MOST_LEFT_OUT} fields, got {}", without.len());
+        faults.add(at, "TOO_MANY", message);
+        return Ok(());
+    }
+    let left_out = had.iter().filter(|had| had.permission == *permission);
+    let left_out: Vec<&String> = left_out.flat_map(|had| &had.without).collect();
+    let of_it = |schema: &&Arc<Schema>| {
+        schema.resource() == permission.resource() && schema.scoping() == Scoping::Tenant
+    };
+    let schemas: Vec<&Arc<Schema>> = within.crm().catalogue().iter().filter(of_it).collect();
+    for (i, name) in without.iter().enumerate().filter(|(_, name)| !left_out.contains(name)) {
+        let at = format!("{at}[{i}]");
+        let mut known = false;
+        let mut can_be = false;
+        for schema in &schemas {
+            if let Some(key) = own_key(schema, name) {
+                let all = all_definitions(within, schema.name()).await?;
+                can_be |= all.iter().any(|field| field.key == key);
+            } else if let Some(index) = schema.index_of(name) {
+                known = true;
+                can_be |= can_be_left_out(schema, index);
+            }
+        }
+        let short: String = name.chars().take(60).collect();
+        match (can_be, known) {
+            (true, _) => {}
+            (false, true) => {
+                let message = format!("{short} is always there, or decides who sees the record");
+                faults.add(at, "NOT_LEFT_OUT", message);
+            }
+            (false, false) => {
+                let message = format!("{} have no field {short:?}", permission.resource());
+                faults.add(at, "UNKNOWN_FIELD", message);
+            }
+        }
+    }
+    Ok(())
 }

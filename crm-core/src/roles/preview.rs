@@ -56,6 +56,10 @@ pub struct ReachChange {
     pub before: Option<Reach>,
     /// The reach at which it would be.
     pub after: Option<Reach>,
+    /// The fields that it leaves out and would not any more.
+    pub shown: Vec<String>,
+    /// The fields that it would leave out and does not.
+    pub left_out: Vec<String>,
 }
 
 /// How many records of a type could be read.
@@ -223,6 +227,12 @@ impl Roles {
 
 /// Each permission that is held at another reach afterwards, in the order of their names.
 fn differences(was: &Grants, will: &Grants) -> Vec<ReachChange> {
+    let fields = |one: &Grants, other: &Grants, permission: &Permission| -> Vec<String> {
+        let (one, other) = (one.left_out(permission), other.left_out(permission));
+        let other = |field: &&String| other.is_none_or(|other| !other.contains(*field));
+        one.into_iter().flatten().filter(other).cloned().collect()
+    };
+    let (was_in_all, will_in_all) = (was, will);
     let (was, will) = (was.list(), will.list());
     let mut all: Vec<&Permission> = was.keys().chain(will.keys()).collect();
     all.sort_unstable();
@@ -231,6 +241,11 @@ fn differences(was: &Grants, will: &Grants) -> Vec<ReachChange> {
         permission: permission.clone(),
         before: was.get(permission).copied(),
         after: will.get(permission).copied(),
+        shown: fields(was_in_all, will_in_all, permission),
+        left_out: fields(will_in_all, was_in_all, permission),
     });
-    each.filter(|change| change.before != change.after).collect()
+    let is_one = |change: &ReachChange| {
+        change.before != change.after || !change.shown.is_empty() || !change.left_out.is_empty()
+    };
+    each.filter(is_one).collect()
 }

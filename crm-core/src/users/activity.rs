@@ -1,6 +1,7 @@
 //! What a member did, as the tenant's log tells it.
 
 use super::{Member, Members, UserId};
+use crate::access::fields::LeftOut;
 use crate::access::{Permission, scoping};
 use crate::audit::AuditEntry;
 use crate::entity::Entity;
@@ -56,6 +57,10 @@ impl Members {
         };
         page.try_map(|record| {
             let mut entry = AuditEntry::from_values(record.into_values())?;
+            let schema = catalogue.get(&entry.resource);
+            if let Some(left_out) = schema.and_then(|schema| LeftOut::of(actor, schema)) {
+                left_out.redact(&mut entry.changes);
+            }
             let fields = entry.changes.as_object();
             let fields = fields.map(|all| all.keys().cloned().collect()).unwrap_or_default();
             let tells_values = reach.is_some();

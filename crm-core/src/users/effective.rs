@@ -22,6 +22,8 @@ pub struct HeldPermission {
     pub permission: Permission,
     /// The widest reach at which it is held.
     pub reach: Reach,
+    /// The fields that all that gives it leaves out.
+    pub without: Vec<String>,
     /// What gives it, each at its own reach.
     pub from: Vec<(Source, Reach)>,
 }
@@ -49,7 +51,8 @@ pub(super) async fn permissions_of(within: &TenantCrm, member: Member) -> Result
         let extra = member.grants.iter().filter(|grant| grant.permission == permission);
         let from = member.roles.iter().filter_map(of_role);
         let from = from.chain(extra.map(|grant| (Source::Extra, grant.reach))).collect();
-        held.push(HeldPermission { permission, reach, from });
+        let without = together.left_out(&permission).into_iter().flatten().cloned().collect();
+        held.push(HeldPermission { permission, reach, without, from });
     }
     Ok(Permissions { member, held })
 }

@@ -61,7 +61,8 @@ impl Rules for Member {
             check_roles(&mut self.roles, within, &mut faults).await?;
         }
         if has.is_none_or(|before| before.grants != self.grants) {
-            check_grants("permissions", &mut self.grants, within.crm().catalogue(), &mut faults);
+            let had = has.map_or(&[][..], |before| &before.grants);
+            check_grants("permissions", &mut self.grants, had, within, &mut faults).await?;
         }
         faults.into_result()
     }

@@ -25,6 +25,8 @@ pub struct Decision {
     pub permission: Permission,
     /// The reach at which it is held; none where it is not.
     pub held: Option<Reach>,
+    /// The fields that it leaves out.
+    pub without: Vec<String>,
     /// What gives it, each at its own reach.
     pub from: Vec<(Source, Reach)>,
     /// What lacks; none where it may be done. What cannot be read cannot be changed: then it is the
@@ -70,9 +72,10 @@ impl Members {
             false => {
                 let tenant = within.actor().tenant();
                 let team = managed_by(within.crm(), tenant, user).await?;
-                let grants = held.iter().map(|HeldPermission { permission, reach, .. }| {
-                    Grant::new(permission.clone(), *reach)
-                });
+                let grants =
+                    held.iter().map(|HeldPermission { permission, reach, without, .. }| {
+                        Grant::new(permission.clone(), *reach).leaving_out(without)
+                    });
                 Actor::new(tenant, user).with_grants(&grants.collect()).with_team(team)
             }
         };
@@ -97,7 +100,9 @@ impl Members {
             // What a key's scopes leave out is not given by anything.
             let from = held.iter().find(|held| held.permission == permission && reach.is_some());
             let from = from.map(|held| held.from.clone()).unwrap_or_default();
-            decisions.push(Decision { permission, held: reach, from, lacking });
+            let without = actor.grants().left_out(&permission).filter(|_| reach.is_some());
+            let without = without.into_iter().flatten().cloned().collect();
+            decisions.push(Decision { permission, held: reach, without, from, lacking });
         }
         Ok(decisions)
     }

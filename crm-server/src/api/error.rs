@@ -301,6 +301,14 @@ impl From<Error> for ApiError {
                 let fault = Fault { missing: Some(missing), ..Fault::new(code, message) };
                 Self::new(StatusCode::FORBIDDEN, fault)
             }
+            Error::LeftOut(fields) => {
+                let fault = |field: String| {
+                    let message = format!("{field} is left out of what you may read and write");
+                    Fault::at(field, code, message)
+                };
+                let faults = fields.into_iter().map(fault).collect();
+                Self::with_faults(StatusCode::FORBIDDEN, faults)
+            }
             Error::Refused { .. } => plain(StatusCode::FORBIDDEN),
             Error::Stale { .. } => plain(StatusCode::PRECONDITION_FAILED),
             Error::Conflict { code, field, message } => {

@@ -238,7 +238,9 @@ pub async fn export<R: Resource>(caller: Caller, request: &Request) -> Result<Ex
         Some(_) => definitions(caller.crm(), schema.name()).await?,
         None => Vec::new(),
     };
-    let all = all::<R::View>(schema, &custom);
+    let mut all = all::<R::View>(schema, &custom);
+    let absent = caller.crm().always_absent(schema);
+    all.retain(|column| !absent.contains(column.field()));
     let columns = chosen(&all, &fields, R::ON_DEMAND)?;
     let wanted = expansions::<R>(&all, &columns);
     let room = caller.room_for_export()?;

@@ -1,6 +1,6 @@
 //! What only a tenant knows about its records, looked up before a list's parameters are read.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use crm_core::custom_fields::{CustomField, definitions};
 use crm_core::language::Custom;
@@ -14,6 +14,7 @@ use uuid::Uuid;
 pub(super) struct Known {
     fields: Vec<CustomField>,
     tags: HashMap<String, Uuid>,
+    left_out: BTreeSet<String>,
     user: Uuid,
 }
 
@@ -45,7 +46,7 @@ impl Known {
                 }
             }
         }
-        Ok(Self { fields, tags, user: crm.actor().user().uuid() })
+        Ok(Self { fields, tags, left_out: crm.left_out(schema), user: crm.actor().user().uuid() })
     }
 }
 
@@ -56,6 +57,10 @@ impl Custom for Known {
 
     fn keys(&self) -> Vec<String> {
         self.fields.iter().map(|field| field.key.clone()).collect()
+    }
+
+    fn is_left_out(&self, field: &str) -> bool {
+        self.left_out.contains(field)
     }
 
     fn id_of(&self, field: &str, name: &str) -> Option<Uuid> {

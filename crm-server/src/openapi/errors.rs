@@ -209,6 +209,8 @@ const FAILURES: &[Failure] = &[
         meaning: "The caller may not do that",
         codes: &[
             (Trait::Guarded, &["FORBIDDEN", "NOT_A_MEMBER", "NO_TENANT", "MFA_REQUIRED"]),
+            (Trait::Version, &["FIELD_LEFT_OUT"]),
+            (Trait::Key, &["FIELD_LEFT_OUT"]),
             (Trait::Personal, &["NOT_BY_KEY"]),
             (Trait::Own, &["MFA_CODE_REQUIRED"]),
             (
@@ -561,7 +563,9 @@ pub(super) fn traits(operation: &Value, path: &str, method: &str, lists: bool) -
         }
         Trait::Credentials => body && !guarded && !creates,
         Trait::Write => writes,
-        Trait::People => writes && (path.starts_with("/users") || path.starts_with("/tenants")),
+        Trait::People => {
+            writes && ["/users", "/tenants", "/teams"].iter().any(|of| path.starts_with(of))
+        }
         Trait::Own => writes && guarded && body && path.starts_with("/auth"),
         Trait::Key => takes_key(operation, path, method),
         Trait::Values => body || (writes && method != "delete"),

@@ -74,6 +74,7 @@ const VALUES: &[(&str, &str)] = &[
     ("username", r#""ada""#),
     ("version", "3"),
     ("website", r#""https://loewen.example/""#),
+    ("without", r#"["email"]"#),
     ("ApiKey.name", r#""Reports""#),
     ("ApiKeyInput.name", r#""Reports""#),
     ("Counted.count", "1"),

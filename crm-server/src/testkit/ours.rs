@@ -23,7 +23,7 @@ const STEP: TimeDelta = TimeDelta::seconds(30);
 
 /// What goes into requests to this server's own operations, where their schemas do not tell.
 pub fn given() -> Given {
-    let grant = json!({"permission": "customers:read", "reach": "all"});
+    let grant = json!({"permission": "customers:read", "reach": "all", "without": []});
     let given = [
         ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null, "code": null})),
         ("DELETE /auth/mfa/totp", json!({"code": "{code}"})),

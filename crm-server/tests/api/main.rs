@@ -52,6 +52,8 @@ mod idempotency;
 #[cfg(test)]
 mod instances;
 #[cfg(test)]
+mod left_out;
+#[cfg(test)]
 mod limits;
 #[cfg(test)]
 mod lockout;

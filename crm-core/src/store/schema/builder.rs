@@ -133,6 +133,13 @@ impl SchemaBuilder {
             if field.reading.is_some() && !matches!(field.kind, Kind::Text | Kind::Code) {
                 return fault(format!("field {} is no text and cannot be read as one", field.name));
             }
+            let declared = |name: &str| schema.fields.iter().any(|other| other.name == name);
+            if let Some(of) = field.made_of
+                && (field.kind != Kind::Text
+                    || !of.split(|c: char| c == '|' || c.is_whitespace()).all(declared))
+            {
+                return fault(format!("field {} is made of what is no field", field.name));
+            }
             if matches!(field.kind, Kind::Decimal { scale } if scale > 6) {
                 return fault(format!("field {} has more than 6 decimals", field.name));
             }

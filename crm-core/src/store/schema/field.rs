@@ -31,6 +31,9 @@ pub struct Field {
     /// How a value that a person wrote becomes the one that is stored, where the type has rules
     /// for that: a country's name becomes its code. The store does not use it.
     pub reading: Option<Reading>,
+    /// What a text is made of that the library computes from others: `name|firstName lastName` is
+    /// the first of these that there is, names side by side together. The store does not use it.
+    pub made_of: Option<&'static str>,
     column: Box<str>,
 }
 
@@ -67,6 +70,7 @@ impl Field {
             secret: false,
             choices: None,
             reading: None,
+            made_of: None,
         }
     }
 
@@ -123,6 +127,13 @@ impl Field {
     #[must_use]
     pub fn reading(mut self, reading: impl Into<Option<Reading>>) -> Self {
         self.reading = reading.into();
+        self
+    }
+
+    /// Is made of these fields.
+    #[must_use]
+    pub fn made_of(mut self, fields: &'static str) -> Self {
+        self.made_of = Some(fields);
         self
     }
 

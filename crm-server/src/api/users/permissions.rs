@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crm_core::access::{Class, Grant, Permission, Reach, all_permissions};
-use crm_core::users::{Decision, HeldPermission, Lacking, Permissions, Source, UserId};
+use crm_core::users::{Decision, Lacking, Permissions, Source, UserId};
 use crm_core::{EndRef, Error, Id};
 use poem::Request;
 use poem_openapi::param::{Path, Query as Parameter};
@@ -32,13 +32,21 @@ pub struct GrantView {
     pub permission: String,
     /// To which records it applies.
     pub reach: Code<Reach>,
+    /// The fields of these records that it leaves out, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Vec<String>>,
 }
 
 impl From<Grant> for GrantView {
     fn from(grant: Grant) -> Self {
-        let Grant { permission, reach } = grant;
-        Self { permission: permission.to_string(), reach: Code(reach) }
+        let Grant { permission, reach, without } = grant;
+        Self { permission: permission.to_string(), reach: Code(reach), without: some(without) }
     }
+}
+
+/// Fields, where there are some.
+pub(super) fn some(fields: Vec<String>) -> Option<Vec<String>> {
+    (!fields.is_empty()).then_some(fields)
 }
 
 /// A permission to give.
@@ -50,12 +58,17 @@ pub struct GrantInput {
     pub permission: String,
     /// To which records it applies; all where nothing is said.
     pub reach: Option<Code<Reach>>,
+    /// The fields of these records that it leaves out: `email`, `customFields.salary`. Of
+    /// permissions to read customers, companies and other records only. They are neither shown
+    /// nor can anything be asked by them or written to them, unless something else gives them.
+    #[oai(default)]
+    pub without: Vec<String>,
 }
 
 impl From<Grant> for GrantInput {
     fn from(grant: Grant) -> Self {
-        let Grant { permission, reach } = grant;
-        Self { permission: permission.to_string(), reach: Some(Code(reach)) }
+        let Grant { permission, reach, without } = grant;
+        Self { permission: permission.to_string(), reach: Some(Code(reach)), without }
     }
 }
 
@@ -65,7 +78,7 @@ impl GrantInput {
     /// # Errors
     /// Where it is not written as a permission; `field` says where.
     pub fn grant(self, field: &str) -> Result<Grant, Error> {
-        let Self { permission, reach } = self;
+        let Self { permission, reach, without } = self;
         let parsed: Result<Permission, Error> = permission.parse();
         let permission = parsed.map_err(|error| match error {
             Error::Invalid(faults) => {
@@ -77,7 +90,8 @@ impl GrantInput {
             }
             error => error,
         })?;
-        Ok(Grant::new(permission, reach.map_or(Reach::All, |Code(reach)| reach)))
+        let reach = reach.map_or(Reach::All, |Code(reach)| reach);
+        Ok(Grant::new(permission, reach).leaving_out(without))
     }
 
     /// Several of them, with all faults at once.
@@ -129,6 +143,9 @@ pub struct HeldView {
     pub permission: String,
     /// The widest reach at which it is held.
     pub reach: Code<Reach>,
+    /// The fields that all that gives it leaves out, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Vec<String>>,
     /// What gives it.
     pub from: Vec<SourceView>,
 }
@@ -157,6 +174,9 @@ pub struct DecisionView {
     pub allowed: bool,
     /// The reach at which the permission is held; none where it is not.
     pub reach: Option<Code<Reach>>,
+    /// The fields that it leaves out, where it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub without: Option<Vec<String>>,
     /// What gives it.
     pub from: Vec<SourceView>,
     /// What lacks, where it may not be done. What cannot be read can neither be changed.
@@ -166,13 +186,14 @@ pub struct DecisionView {
 
 impl From<Decision> for DecisionView {
     fn from(decision: Decision) -> Self {
-        let Decision { permission: _, held, from, lacking } = decision;
+        let Decision { permission: _, held, without, from, lacking } = decision;
         let missing = lacking.map(|Lacking { permission, held, needed }| {
             MissingPermission::new(&permission, held, needed)
         });
         Self {
             allowed: missing.is_none(),
             reach: held.map(Code),
+            without: some(without),
             from: from.into_iter().map(SourceView::from).collect(),
             missing,
         }
@@ -229,10 +250,11 @@ pub(crate) async fn decided(
 impl From<Permissions> for PermissionsView {
     fn from(permissions: Permissions) -> Self {
         let Permissions { member, held } = permissions;
-        let held = held.into_iter().map(|HeldPermission { permission, reach, from }| HeldView {
-            permission: permission.to_string(),
-            reach: Code(reach),
-            from: from.into_iter().map(SourceView::from).collect(),
+        let held = held.into_iter().map(|held| HeldView {
+            permission: held.permission.to_string(),
+            reach: Code(held.reach),
+            without: some(held.without),
+            from: held.from.into_iter().map(SourceView::from).collect(),
         });
         Self {
             roles: member.roles,

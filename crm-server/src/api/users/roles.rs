@@ -23,7 +23,7 @@ use super::super::envelope::{Created, Reply};
 use super::super::error::ApiError;
 use super::super::etag;
 use super::super::values::Code;
-use super::permissions::{GrantInput, GrantView};
+use super::permissions::{GrantInput, GrantView, some};
 use crate::openapi::BASE;
 
 /// Roles.
@@ -234,15 +234,16 @@ pub enum PermissionChange {
     Gained,
     /// It is held and would not be.
     Lost,
-    /// It would be held for more records.
+    /// It would be held for more records, or for more of their fields.
     Widened,
-    /// It would be held for fewer records.
+    /// It would be held for fewer records, or for fewer of their fields.
     Narrowed,
 }
 
-/// How the reach of a permission would change.
+/// How the reach of a permission would change, and what it leaves out.
 #[derive(Debug, Clone, Serialize, Object)]
-#[oai(rename = "ReachChange")]
+#[serde(rename_all = "camelCase")]
+#[oai(rename = "ReachChange", rename_all = "camelCase")]
 pub struct ReachChangeView {
     /// The permission: `customers:read`.
     pub permission: String,
@@ -252,6 +253,12 @@ pub struct ReachChangeView {
     pub before: Option<Code<Reach>>,
     /// The reach at which it would be; none where it would not be.
     pub after: Option<Code<Reach>>,
+    /// The fields that it leaves out and would not any more, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shown: Option<Vec<String>>,
+    /// The fields that it would leave out and does not, where there are some.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<Vec<String>>,
 }
 
 /// How many records of a type could be read.
@@ -297,11 +304,12 @@ impl From<MemberChange> for UserChangeView {
 
 impl From<ReachChange> for ReachChangeView {
     fn from(change: ReachChange) -> Self {
-        let ReachChange { permission, before, after } = change;
+        let ReachChange { permission, before, after, shown, left_out } = change;
         let change = match (before, after) {
             (None, _) => PermissionChange::Gained,
             (_, None) => PermissionChange::Lost,
             (before, after) if before < after => PermissionChange::Widened,
+            (before, after) if before == after && left_out.is_empty() => PermissionChange::Widened,
             _ => PermissionChange::Narrowed,
         };
         Self {
@@ -309,6 +317,8 @@ impl From<ReachChange> for ReachChangeView {
             change: Code(change),
             before: before.map(Code),
             after: after.map(Code),
+            shown: some(shown),
+            left_out: some(left_out),
         }
     }
 }
