@@ -496,7 +496,7 @@ mod tests {
         let mut unsealed = config("memory:");
         unsealed.tokens.algorithm = Algorithm::EdDsa;
         unsealed.tokens.key = Some(generate_key(Algorithm::EdDsa).unwrap());
-        let error = serve(unsealed, &mut Vec::new()).await.unwrap_err().to_string();
+        let error = serve(unsealed, read, &mut Vec::new()).await.unwrap_err().to_string();
         assert!(error.contains("mfa.key"), "{error}");
         std::fs::remove_dir_all(file.parent().unwrap()).unwrap();
     }

@@ -399,6 +399,7 @@ async fn no_session_begins_beside_a_changed_password(store: Arc<dyn Store>) {
         let change = ChangePassword {
             current: "correct horse".to_owned(),
             new: "another battery".to_owned(),
+            code: None,
             origin: Origin::default(),
         };
         there.auth().change_password(ada.session.id, ada.user.id, change).await.unwrap();

@@ -135,9 +135,12 @@ pub fn route(path: &str) -> Option<String> {
 /// compares. Written down, because a request must not wait until the document is computed.
 const OPEN: &[(&str, &str)] = &[
     ("POST", "/auth/accept-invitation"),
+    ("POST", "/auth/change-email/confirm"),
+    ("POST", "/auth/change-email/stop"),
     ("POST", "/auth/decline-invitation"),
     ("POST", "/auth/forgot-password"),
     ("POST", "/auth/login"),
+    ("POST", "/auth/login/mfa"),
     ("POST", "/auth/logout"),
     ("POST", "/auth/refresh"),
     ("POST", "/auth/reset-password"),

@@ -57,6 +57,7 @@ pub fn given() -> Given {
         ("POST /tenants/{tenantId}/members", json!({"email": "{stranger}", "roles": ["user"]})),
         ("POST /users/invitations", json!({"roles": ["user"]})),
         ("POST /users", json!({"roles": ["user"]})),
+        ("DELETE /users/{id}/mfa", json!({"id": "{new users}"})),
         ("POST /users/roles", json!({"permissions": [grant]})),
         ("POST /users/roles/{id}/permissions", grant.clone()),
         ("POST /users/roles/{id}/preview", json!({"permissions": [grant], "code": null})),

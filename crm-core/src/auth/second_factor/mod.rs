@@ -133,15 +133,14 @@ impl Auth {
     }
 
     /// Takes a user's second factor away and ends all of their sessions, within a unit that others
-    /// add to.
-    pub(crate) async fn take_second_factor(&self, unit: &mut Unit, user: UserId) -> Result<()> {
-        let factor = self.second_factor(user).await?;
-        let factor = factor.ok_or_else(|| Error::not_found(SecondFactor::ENTITY, user))?;
+    /// add to. Answers whether there was one.
+    pub(crate) async fn take_second_factor(&self, unit: &mut Unit, user: UserId) -> Result<bool> {
+        let Some(factor) = self.second_factor(user).await? else { return Ok(false) };
         self.drop_factor(unit, factor, &Origin::default()).await?;
         for session in self.sessions(user).await? {
             Self::end_with(unit, session)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Takes a second factor away within a unit that others add to, and lets its user know.
