@@ -51,6 +51,13 @@ pub trait Tenants: Send + Sync {
         String::new()
     }
 
+    /// Somebody's password, who has no second factor by then: what `{password}` stands for in given
+    /// fields. Empty, unless a test needs one.
+    async fn password(&self, member: &Member) -> String {
+        let _ = member;
+        String::new()
+    }
+
     /// What is known of a tenant's data beneath the API, in any form: it is asked for before and
     /// after each operation was tried, and must be the same. Nothing, unless a test knows more.
     async fn digest(&self, member: &Member) -> String {
@@ -93,7 +100,7 @@ pub struct Furnished<'a> {
     /// The operations that make records and could not be made to, with the last refusal.
     pub refused: BTreeMap<String, String>,
     beside: BTreeSet<String>,
-    sampler: Sampler,
+    pub(super) sampler: Sampler,
 }
 
 /// How often a body is mended before it is given up.
@@ -287,6 +294,7 @@ impl<'a> Furnished<'a> {
                     let named = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}'));
                     let found = match named {
                         Some("stranger") => Some(self.source.tenants.stranger().await),
+                        Some("password") => Some(self.source.tenants.password(&self.member).await),
                         Some("code") => Some(self.source.tenants.code(&self.member, false).await),
                         Some("first code") => {
                             Some(self.source.tenants.code(&self.member, true).await)

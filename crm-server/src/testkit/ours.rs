@@ -27,6 +27,7 @@ pub fn given() -> Given {
     let given = [
         ("POST /auth/api-keys", json!({"scopes": ["*"], "expiresAt": null, "code": null})),
         ("DELETE /auth/mfa/totp", json!({"code": "{code}"})),
+        ("POST /auth/mfa/totp", json!({"password": "{password}"})),
         ("POST /auth/mfa/recovery-codes", json!({"code": "{code}"})),
         ("POST /auth/mfa/totp/confirm", json!({"code": "{first code}"})),
         ("POST /auth/change-password", json!({"code": null})),
@@ -199,6 +200,11 @@ impl Tenants for SignUps<'_> {
         let (path, body) = ("/auth/mfa/totp/confirm", json!({"code": shown}));
         self.data(Method::POST, path, member, Some(body)).await;
         one_time_password(&secret, now).unwrap_or_default()
+    }
+
+    async fn password(&self, member: &Member) -> String {
+        self.without_second_factor(member).await;
+        PASSWORD.to_owned()
     }
 
     async fn session(&self, member: &Member) -> String {

@@ -88,6 +88,8 @@ impl<'a> Run<'a> {
         let member = source.tenants.tenant(&name).await;
         let ours = Furnished::new(source, member, OURS, &self.report.beside).await;
         let before = std::mem::replace(&mut self.ours, ours);
+        // An address that was made up before is somebody's by now.
+        self.ours.sampler.go_on_after(&before.sampler);
         for (operation, form) in before.forms {
             self.ours.forms.entry(operation).or_insert(form);
         }

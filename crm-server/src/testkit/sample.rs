@@ -48,6 +48,11 @@ impl Sampler {
         self.number
     }
 
+    /// Makes up nothing that another one did with the same word.
+    pub(super) fn go_on_after(&mut self, other: &Self) {
+        self.number = self.number.max(other.number);
+    }
+
     /// A body by a form. `reference` has the identifier that goes into a field that names
     /// another record, if there is one.
     pub fn body(

@@ -41,6 +41,10 @@ impl Tenants for Founder<'_> {
         self.sign_ups.session(member).await
     }
 
+    async fn password(&self, member: &Member) -> String {
+        self.sign_ups.password(member).await
+    }
+
     async fn code(&self, member: &Member, first: bool) -> String {
         self.sign_ups.code(member, first).await
     }
