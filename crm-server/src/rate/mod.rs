@@ -1,8 +1,8 @@
 //! How often one may ask: by address where nobody has signed in or could be recognised, by user
 //! or API key, and by tenant.
 //!
-//! Counted in this process, or in a Redis that several servers share ([`shared`]). Nothing here
-//! knows a route; who is counted, and where, is for the middleware and for authentication to say.
+//! Counted in this process, or in a Redis that several servers share. Nothing here knows a route;
+//! who is counted, and where, is for the middleware and for authentication to say.
 
 mod gcra;
 mod local;
