@@ -52,6 +52,9 @@ def sensible(query):
         if isinstance(query.get(name), list):
             # Whether a tenant has such a field, the document cannot know.
             query[name] = [one for one in query[name] if "customFields." not in str(one)]
+    if "resource" in query and "id" in query:
+        # Which types there are is for whoever hosts the API to say.
+        query["resource"] = "customers"
     if not query.get("sort"):
         query.pop("sort", None)
         # A direction needs something to sort by.

@@ -114,7 +114,7 @@ pub struct EnrolmentView {
 /// Codes that stand in for the app, each once. Shown once.
 #[derive(Debug, Clone, Serialize, Object)]
 #[serde(rename_all = "camelCase")]
-#[oai(rename = "RecoveryCodes", rename_all = "camelCase")]
+#[oai(rename = "NewRecoveryCodes", rename_all = "camelCase")]
 pub struct RecoveryCodesView {
     /// The codes.
     pub recovery_codes: Vec<String>,
