@@ -55,6 +55,11 @@ def sensible(query):
     if "resource" in query and "id" in query:
         # Which types there are is for whoever hosts the API to say.
         query["resource"] = "customers"
+    elif isinstance(query.get("resource"), str):
+        # Of a record, both are named.
+        del query["resource"]
+    elif isinstance(query.get("id"), str):
+        del query["id"]
     if not query.get("sort"):
         query.pop("sort", None)
         # A direction needs something to sort by.
